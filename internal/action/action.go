@@ -1,0 +1,120 @@
+// Package action is the port to the providers that do the work of actions.
+//
+// [Provider] is the port; one folder below is one provider; package actiontest
+// holds the contract. The orchestrator decides when an action runs and what
+// its end means. A provider knows only how to do one job.
+package action
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/blob"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+)
+
+// A Job is one attempt at one action: everything a provider may know.
+type Job struct {
+	ID          string // action execution id, a UUID; the idempotency key of the work
+	Pipeline    string
+	Version     int // of the pipeline's declaration
+	ExecutionID string
+	Stage       string
+	Action      pipeline.Action // variables in its configuration are resolved
+	Region      string
+	Account     string // 12 digits
+	Inputs      []Artifact
+	Outputs     []Artifact // names and places to write to; no digest yet
+	Revision    Override   // zero: take the newest
+	Deadline    time.Time  // when the action times out
+}
+
+// An Artifact is a named object. Revision is what the source called it.
+type Artifact struct {
+	Name     string   `json:"name"`
+	Ref      blob.Ref `json:"ref"`
+	Revision string   `json:"revision,omitempty"`
+}
+
+// An Override pins the revision of a source action (reference 4.4).
+type Override struct {
+	Type  string `json:"revisionType"` // COMMIT_ID, IMAGE_DIGEST, S3_OBJECT_VERSION_ID, S3_OBJECT_KEY
+	Value string `json:"revisionValue"`
+}
+
+// A Result says how a job stands. Everything but Status may be empty.
+type Result struct {
+	Status      pipeline.Status   `json:"status"` // InProgress, Succeeded, Failed; Lost if nobody knows
+	Summary     string            `json:"summary,omitempty"`
+	ExternalID  string            `json:"externalExecutionId,omitempty"`
+	ExternalURL string            `json:"externalExecutionUrl,omitempty"`
+	Error       *Error            `json:"errorDetails,omitempty"` // when Failed
+	Variables   map[string]string `json:"outputVariables,omitempty"`
+	Outputs     []Artifact        `json:"outputArtifacts,omitempty"` // with digests
+	Revision    *Revision         `json:"revision,omitempty"`        // of a source
+	Token       string            `json:"token,omitempty"`           // of an approval
+	Log         bool              `json:"log,omitempty"`             // whether there is a log under the job's id
+	Simulated   bool              `json:"simulated,omitempty"`       // nothing was really done; Summary says so too
+}
+
+// Lost is the status of work that went on elsewhere and that nobody knows any
+// more: the process that did it is gone. The orchestrator runs it again.
+const Lost pipeline.Status = "Lost"
+
+// An Error is why an action failed. Code is one of CodePipeline's failure
+// types (reference 2.1) and Message names what was wrong with what.
+type Error struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// The failure types.
+const (
+	JobFailed           = "JobFailed"
+	ConfigurationError  = "ConfigurationError"
+	PermissionError     = "PermissionError"
+	RevisionOutOfSync   = "RevisionOutOfSync"
+	RevisionUnavailable = "RevisionUnavailable"
+	SystemUnavailable   = "SystemUnavailable"
+	Timeout             = "Timeout"
+)
+
+// A Revision is what a source action fetched.
+type Revision struct {
+	ID      string    `json:"revisionId"`
+	Summary string    `json:"revisionSummary,omitempty"`
+	URL     string    `json:"revisionUrl,omitempty"`
+	Created time.Time `json:"created,omitzero"`
+}
+
+// A Provider does the jobs of one action type. It is safe for concurrent use.
+//
+// A failure of the work is a Result with Status Failed and an Error. A Go
+// error means that the provider could not tell; the call is made again.
+type Provider interface {
+	// Start begins a job, or does a short one whole. Status InProgress means
+	// that it goes on elsewhere: Poll tells how it stands. Starting a job that
+	// was started before, even by a process that has died, never does its work
+	// twice; it returns what Poll would, Lost included.
+	Start(ctx context.Context, job Job) (Result, error)
+
+	// Poll tells how a started job stands. Once it has told an end it tells
+	// the same end for ever.
+	Poll(ctx context.Context, job Job) (Result, error)
+
+	// Stop ends a job that is in progress and returns when nothing of it runs
+	// here any more. Stopping one that has ended, or never began, does nothing.
+	Stop(ctx context.Context, job Job) error
+}
+
+// A Catalog knows the provider of every action type.
+type Catalog interface {
+	// Provider returns who does jobs of type id. It never returns nil: a type
+	// that cannot run here is simulated, or refused by its jobs' results.
+	Provider(id pipeline.ActionTypeID) Provider
+}
+
+// Fail returns the Result of a job that failed with code and message.
+func Fail(code, message string) Result {
+	return Result{Status: pipeline.Failed, Summary: message, Error: &Error{Code: code, Message: message}}
+}

@@ -1,0 +1,24 @@
+// Package record is what Sluice remembers: the items of the store as Go types,
+// their keys, and how to read them.
+//
+// It holds no rule. Whoever changes a record decides; this package only knows
+// where it lies and how it is written. All times are UTC with milliseconds.
+//
+// # Items
+//
+//	PIPES                    <pipeline>             that the pipeline exists
+//	PIPE#<pipeline>          META                   Pipeline
+//	PIPE#<pipeline>          V#<version>            Version, immutable
+//	HIST#<pipeline>          <seq>                  execution id, in start order
+//	EXEC#<execution>         META                   Execution
+//	EXEC#<execution>         ACT#<attempt>#<stage>#<action>#<try>   Action
+//	EXEC#<execution>         TOK#<stage>            Waiter
+//	STAGE#<pipeline>#<stage> LOCK                   Stage
+//	STAGE#<pipeline>#<stage> ACT#<action>           key of the action's latest execution
+//	OUT#<shard>              <id>                   Outbox
+//	IDEM#<scope>             <key>                  what a repeated request was answered
+//	TRIG#<pipeline>          <time>#<id>            Decision
+//
+// Names follow CodePipeline's pattern, which has no '#', so a key cannot be
+// forged by a name.
+package record

@@ -1,0 +1,171 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/stage"
+	"github.com/sluice-ci/sluice/internal/store"
+)
+
+// A Pipeline is what changes about a pipeline. Its declaration is in Version.
+type Pipeline struct {
+	Name    string    `json:"name"`
+	Version int       `json:"version"` // the newest
+	NextSeq int64     `json:"nextSeq"` // of the next execution
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
+}
+
+// A Version is one declaration of a pipeline. It never changes.
+type Version struct {
+	Declaration pipeline.Declaration `json:"declaration"`
+	Created     time.Time            `json:"created"`
+}
+
+// An Execution is one run of a pipeline.
+type Execution struct {
+	ID            string          `json:"id"`
+	Pipeline      string          `json:"pipeline"`
+	Version       int             `json:"version"` // of the declaration it runs
+	Seq           int64           `json:"seq"`     // order of starts within the pipeline
+	Status        pipeline.Status `json:"status"`
+	StatusSummary string          `json:"statusSummary,omitempty"`
+	Mode          pipeline.Mode   `json:"mode"`
+	Type          string          `json:"type"` // STANDARD, ROLLBACK
+	Trigger       Trigger         `json:"trigger"`
+
+	Attempt int                `json:"attempt"`         // 1; grows with every retry
+	Run     string             `json:"run"`             // name of its machine run
+	Stage   int                `json:"stage"`           // index of the stage it is in or waits for
+	Entry   int                `json:"entry"`           // grows each time it queues for a stage
+	Inside  bool               `json:"inside"`          // whether it was admitted to Stage
+	Fence   int64              `json:"fence,omitempty"` // of the grant, when inside
+	Retry   pipeline.RetryMode `json:"retry,omitempty"` // of the attempt under way
+
+	Variables []Variable                 `json:"variables,omitempty"` // pipeline level, resolved
+	Overrides map[string]action.Override `json:"overrides,omitempty"` // by source action
+	Revisions []Revision                 `json:"revisions,omitempty"`
+	Stop      *Stop                      `json:"stop,omitempty"`
+
+	Started time.Time `json:"started"`
+	Updated time.Time `json:"updated"`
+}
+
+// A Trigger is why an execution was started (reference 2.1).
+type Trigger struct {
+	Type   string `json:"triggerType"`
+	Detail string `json:"triggerDetail"`
+}
+
+// A Variable of the pipeline with its value.
+type Variable struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// A Revision is what one source action fetched.
+type Revision struct {
+	Action   string `json:"action"`
+	Artifact string `json:"artifact"`
+	action.Revision
+}
+
+// A Stop is somebody's wish that an execution ends.
+type Stop struct {
+	Reason  string    `json:"reason,omitempty"`
+	Abandon bool      `json:"abandon"`
+	By      string    `json:"by"`
+	At      time.Time `json:"at"`
+}
+
+// An Action is one try of an action of an execution.
+type Action struct {
+	ID        string          `json:"id"` // action execution id
+	Pipeline  string          `json:"pipeline"`
+	Version   int             `json:"version"`
+	Execution string          `json:"execution"`
+	Seq       int64           `json:"seq"` // of the execution
+	Stage     string          `json:"stage"`
+	Name      string          `json:"name"`
+	Attempt   int             `json:"attempt"`
+	Try       int             `json:"try"`
+	Status    pipeline.Status `json:"status"`
+	Run       string          `json:"run"`   // machine run whose task waits
+	Token     string          `json:"token"` // of that task; never leaves the account
+	UpdatedBy string          `json:"updatedBy,omitempty"`
+
+	Job    action.Job    `json:"job"`    // as it was started
+	Raw    Configuration `json:"raw"`    // before variables were resolved
+	Result action.Result `json:"result"` // Token in it is the approval's
+
+	Started time.Time `json:"started"`
+	Updated time.Time `json:"updated"`
+}
+
+// Configuration is the configuration of an action.
+type Configuration map[string]string
+
+// Key returns where a is stored.
+func (a Action) Key() store.Key { return ActionKey(a.Execution, a.Attempt, a.Stage, a.Name, a.Try) }
+
+// A Waiter is the machine task that waits until a stage admits its execution.
+type Waiter struct {
+	Entry int    `json:"entry"`
+	Token string `json:"token"`
+	Run   string `json:"run"`
+}
+
+// A Stage is the lock of a stage and what there is to show of it.
+type Stage struct {
+	Lock       stage.State      `json:"lock"`
+	Latest     *StageExecution  `json:"latest,omitempty"`
+	Transition stage.Transition `json:"transition"`
+	Retries    Retries          `json:"retries"`
+}
+
+// A StageExecution is the latest execution that entered a stage.
+type StageExecution struct {
+	Execution string          `json:"execution"`
+	Status    pipeline.Status `json:"status"`
+	Type      string          `json:"type"`
+}
+
+// Retries counts the retries of a stage's latest execution.
+type Retries struct {
+	Auto   int    `json:"auto,omitempty"`
+	Manual int    `json:"manual,omitempty"`
+	Latest string `json:"latest,omitempty"` // AutomatedStageRetry, ManualStageRetry
+}
+
+// A Decision is what was made of an event that might have started a pipeline.
+type Decision struct {
+	ID        string    `json:"id"`
+	Pipeline  string    `json:"pipeline"`
+	Event     string    `json:"event"` // what happened, in a line
+	Started   bool      `json:"started"`
+	Execution string    `json:"execution,omitempty"`
+	Reason    string    `json:"reason"` // why, or why not
+	At        time.Time `json:"at"`
+}
+
+// Encode returns v as the value of an item.
+func Encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("record: %T is not JSON: %v", v, err)) // only a type of ours can cause it
+	}
+	return b
+}
+
+// Decode reads the value of an item.
+func Decode[T any](it store.Item) (T, error) {
+	var v T
+	if err := json.Unmarshal(it.Value, &v); err != nil {
+		return v, fmt.Errorf("item %s %s: %w", it.PK, it.SK, err)
+	}
+	return v, nil
+}
