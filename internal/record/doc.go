@@ -10,6 +10,7 @@
 //	PIPE#<pipeline>          META                   Pipeline
 //	PIPE#<pipeline>          V#<version>            Version, immutable
 //	HIST#<pipeline>          <seq>                  execution id, in start order
+//	ACTIVE#<pipeline>        <execution>            that the execution has not ended
 //	EXEC#<execution>         META                   Execution
 //	EXEC#<execution>         ACT#<attempt>#<stage>#<action>#<try>   Action
 //	EXEC#<execution>         TOK#<stage>            Waiter

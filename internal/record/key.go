@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/sluice-ci/sluice/internal/store"
 )
@@ -23,6 +24,11 @@ func VersionKey(name string, version int) store.Key {
 // HistoryKey is the key of the pointer to the seq-th execution.
 func HistoryKey(name string, seq int64) store.Key {
 	return store.Key{PK: "HIST#" + name, SK: fmt.Sprintf("%012d", seq)}
+}
+
+// ActiveKey is the key of the mark that an execution has not ended.
+func ActiveKey(name, execution string) store.Key {
+	return store.Key{PK: "ACTIVE#" + name, SK: execution}
 }
 
 // ExecutionKey is the key of an Execution.
@@ -53,6 +59,9 @@ func LatestKey(pipeline, stage, action string) store.Key {
 func OutboxKey(shard int, id string) store.Key {
 	return store.Key{PK: fmt.Sprintf("OUT#%02d", shard), SK: id}
 }
+
+// IsOutbox reports whether key is that of an Outbox row.
+func IsOutbox(key store.Key) bool { return strings.HasPrefix(key.PK, "OUT#") }
 
 // IdempotencyKey is the key of the answer to a request that may be repeated.
 func IdempotencyKey(scope, key string) store.Key { return store.Key{PK: "IDEM#" + scope, SK: key} }

@@ -14,10 +14,18 @@ import (
 // A Pipeline is what changes about a pipeline. Its declaration is in Version.
 type Pipeline struct {
 	Name    string    `json:"name"`
-	Version int       `json:"version"` // the newest
-	NextSeq int64     `json:"nextSeq"` // of the next execution
+	Version int       `json:"version"`           // the newest
+	NextSeq int64     `json:"nextSeq"`           // of the next execution
+	Deleted bool      `json:"deleted,omitempty"` // a tombstone: history stays, numbers go on
+	Tags    []Tag     `json:"tags,omitempty"`
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
+}
+
+// A Tag of a resource.
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
 }
 
 // A Version is one declaration of a pipeline. It never changes.
@@ -38,18 +46,19 @@ type Execution struct {
 	Type          string          `json:"type"` // STANDARD, ROLLBACK
 	Trigger       Trigger         `json:"trigger"`
 
-	Attempt int                `json:"attempt"`         // 1; grows with every retry
-	Run     string             `json:"run"`             // name of its machine run
-	Stage   int                `json:"stage"`           // index of the stage it is in or waits for
-	Entry   int                `json:"entry"`           // grows each time it queues for a stage
-	Inside  bool               `json:"inside"`          // whether it was admitted to Stage
-	Fence   int64              `json:"fence,omitempty"` // of the grant, when inside
-	Retry   pipeline.RetryMode `json:"retry,omitempty"` // of the attempt under way
+	Attempt int    `json:"attempt"`         // 1; grows with every retry
+	Run     string `json:"run"`             // name of its machine run
+	Stage   int    `json:"stage"`           // index of the stage it is in or waits for
+	Entry   int    `json:"entry"`           // grows each time it queues for a stage
+	Inside  bool   `json:"inside"`          // whether it was admitted to Stage
+	Fence   int64  `json:"fence,omitempty"` // of the grant, when inside
+	Since   int    `json:"since"`           // results of actions count from this attempt on
 
 	Variables []Variable                 `json:"variables,omitempty"` // pipeline level, resolved
 	Overrides map[string]action.Override `json:"overrides,omitempty"` // by source action
 	Revisions []Revision                 `json:"revisions,omitempty"`
 	Stop      *Stop                      `json:"stop,omitempty"`
+	Cancel    bool                       `json:"cancel,omitempty"` // its pipeline was updated or deleted
 
 	Started time.Time `json:"started"`
 	Updated time.Time `json:"updated"`
@@ -114,7 +123,6 @@ func (a Action) Key() store.Key { return ActionKey(a.Execution, a.Attempt, a.Sta
 
 // A Waiter is the machine task that waits until a stage admits its execution.
 type Waiter struct {
-	Entry int    `json:"entry"`
 	Token string `json:"token"`
 	Run   string `json:"run"`
 }

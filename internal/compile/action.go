@@ -1,0 +1,139 @@
+package compile
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/asl"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+)
+
+// resource calls a function and waits for its task token.
+const resource = "arn:aws:states:::lambda:invoke.waitForTaskToken"
+
+// groups returns the actions of s by run order, lowest first; in a group they
+// keep the order of the declaration.
+func groups(s pipeline.Stage) [][]pipeline.Action {
+	byOrder := slices.Clone(s.Actions)
+	slices.SortStableFunc(byOrder, func(a, b pipeline.Action) int { return a.Order() - b.Order() })
+	var all [][]pipeline.Action
+	for i, a := range byOrder {
+		if i == 0 || byOrder[i-1].Order() != a.Order() {
+			all = append(all, nil)
+		}
+		all[len(all)-1] = append(all[len(all)-1], a)
+	}
+	return all
+}
+
+// groupName is the name of the state that runs group g of stage i; behind the
+// last group it is the state that leaves the stage.
+func (c *compiler) groupName(i, g int) string {
+	s := c.declaration.Stages[i]
+	all := groups(s)
+	switch {
+	case g >= len(all):
+		return c.enterName(i + 1)
+	case len(all[g]) == 1:
+		return stateName(s.Name + " / " + all[g][0].Name)
+	default:
+		return stateName(fmt.Sprintf("%s / %d actions of run order %d", s.Name, len(all[g]), all[g][0].Order()))
+	}
+}
+
+// actions adds the states that run the actions of stage i.
+func (c *compiler) actions(i int) {
+	s := c.declaration.Stages[i]
+	leave := c.enterName(i + 1)
+	for g, group := range groups(s) {
+		name, next := c.groupName(i, g), c.groupName(i, g+1)
+		if len(group) == 1 {
+			task := c.task(s, group[0])
+			task.ResultPath = asl.Null
+			task.Catch = []asl.Catch{caught(leave, "States.ALL")}
+			task.Next = next
+			c.states[name] = task
+			continue
+		}
+		p := asl.Parallel{ResultPath: asl.Null, Catch: []asl.Catch{caught(leave, "States.ALL")}}
+		for _, a := range group {
+			p.Branches = append(p.Branches, c.branch(s, a))
+		}
+		p.Next = next
+		if next != leave { // a failure must keep the next group from starting
+			check := stateName(fmt.Sprintf("%s / after run order %d", s.Name, group[0].Order()))
+			p.ResultPath, p.Next = "$.group", check
+			c.states[check] = anyFailed(len(group), leave, next)
+		}
+		c.states[name] = p
+	}
+}
+
+// task returns the task of action a without its way on.
+func (c *compiler) task(s pipeline.Stage, a pipeline.Action) asl.Task {
+	return asl.Task{
+		Resource:       resource,
+		Parameters:     invoke(c.targets.of(a.TypeID.Category), map[string]string{"stage": s.Name, "action": a.Name}),
+		TimeoutSeconds: int(pipeline.Timeout(a) / time.Second),
+		Retry:          retries(),
+	}
+}
+
+// branch returns a machine of one action that always succeeds: its output is
+// {} or {"failed": true}.
+func (c *compiler) branch(s pipeline.Stage, a pipeline.Action) asl.Machine {
+	name := stateName(s.Name + " / " + a.Name)
+	failed := stateName(s.Name + " / " + a.Name + " failed")
+	task := c.task(s, a)
+	task.OutputPath = asl.Null
+	task.Catch = []asl.Catch{{ErrorEquals: []string{"States.ALL"}, Next: failed}}
+	task.End = true
+	return asl.Machine{StartAt: name, States: map[string]asl.State{
+		name:   task,
+		failed: asl.Pass{Result: json.RawMessage(`{"failed":true}`), Then: asl.Then{End: true}},
+	}}
+}
+
+// anyFailed leads to leave if one of n branches failed, else to next.
+func anyFailed(n int, leave, next string) asl.Choice {
+	present := true
+	or := make([]asl.Rule, n)
+	for i := range or {
+		or[i] = asl.Rule{Variable: fmt.Sprintf("$.group[%d].failed", i), IsPresent: &present}
+	}
+	return asl.Choice{Choices: []asl.Rule{{Or: or, Next: leave}}, Default: next}
+}
+
+// invoke returns the parameters of a call of function: the task's token, whose
+// run it is, and ids.
+func invoke(function string, ids map[string]string) json.RawMessage {
+	payload := map[string]string{
+		"token.$":     "$$.Task.Token",
+		"run.$":       "$$.Execution.Name",
+		"execution.$": "$.execution",
+	}
+	for k, v := range ids {
+		payload[k] = v
+	}
+	b, err := json.Marshal(map[string]any{"FunctionName": function, "Payload": payload})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return b
+}
+
+// retries repeats a call that never reached its handler. What a handler says
+// is never retried by the machine: its own records decide.
+func retries() []asl.Retry {
+	attempts := 6
+	return []asl.Retry{{
+		ErrorEquals:     []string{"Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException", "Lambda.Unknown"},
+		IntervalSeconds: 1,
+		MaxAttempts:     &attempts,
+		BackoffRate:     2,
+		MaxDelaySeconds: 30,
+		JitterStrategy:  "FULL",
+	}}
+}

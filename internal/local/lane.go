@@ -1,0 +1,46 @@
+package local
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// A lane is an unbounded queue with one reader. Pushing never blocks.
+type lane[T any] struct {
+	mu     sync.Mutex
+	items  []T // guarded by mu
+	signal chan struct{}
+}
+
+func newLane[T any]() *lane[T] { return &lane[T]{signal: make(chan struct{}, 1)} }
+
+func (l *lane[T]) push(v T) {
+	l.mu.Lock()
+	l.items = append(l.items, v)
+	l.mu.Unlock()
+	select {
+	case l.signal <- struct{}{}:
+	default:
+	}
+}
+
+// batches yields everything that is there, whenever something is, until ctx ends.
+func (l *lane[T]) batches(ctx context.Context) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for {
+			select {
+			case <-l.signal:
+			case <-ctx.Done():
+				return
+			}
+			l.mu.Lock()
+			batch := l.items
+			l.items = nil
+			l.mu.Unlock()
+			if len(batch) > 0 && !yield(batch) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package local
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/store"
+)
+
+// A pump delivers outbox rows: those that a commit just made, and at boot
+// those that a crash left. It stands for the DynamoDB stream of the cloud.
+//
+// Rows that answer or steer the machine are delivered side by side, so that a
+// run never waits for its announcements. Announcements keep their order. A row
+// is deleted after its delivery; a crash in between delivers it again.
+type pump struct {
+	service *orchestrator.Service
+	log     *slog.Logger
+	ctx     context.Context
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+
+	slots chan struct{}
+	news  *lane[orchestrator.Row] // announcements
+	done  *lane[store.Key]        // of delivered rows
+}
+
+const (
+	maxDeliveries = 64          // at once
+	retryAfter    = time.Second // a failed delivery rests as long
+)
+
+func newPump(log *slog.Logger) *pump {
+	ctx, stop := context.WithCancel(context.Background())
+	return &pump{
+		log: log, ctx: ctx, stop: stop, slots: make(chan struct{}, maxDeliveries),
+		news: newLane[orchestrator.Row](), done: newLane[store.Key](),
+	}
+}
+
+// start begins to deliver for s, first of all what was left over.
+func (p *pump) start(s *orchestrator.Service) error {
+	p.service = s
+	rows, err := s.Outbox(p.ctx)
+	if err != nil {
+		return err
+	}
+	p.wg.Go(p.announce)
+	p.wg.Go(p.clear)
+	p.take(rows)
+	return nil
+}
+
+// close ends the deliveries under way. What was not delivered stays in the
+// outbox.
+func (p *pump) close() {
+	p.stop()
+	p.wg.Wait()
+}
+
+// observe is called with every transaction that was committed.
+func (p *pump) observe(ops []store.Op) {
+	rows, err := orchestrator.RowsOf(ops)
+	if err != nil {
+		p.log.Error("outbox row is unreadable", "err", err)
+	}
+	p.take(rows)
+}
+
+func (p *pump) take(rows []orchestrator.Row) {
+	for _, row := range rows {
+		if row.Publish != nil || row.Notify != nil {
+			p.news.push(row)
+			continue
+		}
+		p.wg.Go(func() {
+			select {
+			case p.slots <- struct{}{}:
+				p.deliver(row)
+				<-p.slots
+			case <-p.ctx.Done():
+			}
+		})
+	}
+}
+
+// deliver delivers row until it succeeds or the system closes.
+func (p *pump) deliver(row orchestrator.Row) {
+	for {
+		err := p.service.Deliver(p.ctx, row.Outbox)
+		if err == nil {
+			p.done.push(row.Key)
+			return
+		}
+		if p.ctx.Err() != nil {
+			return
+		}
+		p.log.Warn("delivery failed; it is tried again", "row", row.ID, "err", err)
+		select {
+		case <-time.After(retryAfter):
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *pump) announce() {
+	for rows := range p.news.batches(p.ctx) {
+		for _, row := range rows {
+			p.deliver(row)
+		}
+	}
+}
+
+// clear deletes delivered rows, as many at once as there are.
+func (p *pump) clear() {
+	for keys := range p.done.batches(p.ctx) {
+		for chunk := range slices.Chunk(keys, store.MaxOps) {
+			if err := p.service.Delivered(p.ctx, chunk); err != nil && p.ctx.Err() == nil {
+				p.log.Warn("delivered rows stay in the outbox until the next start", "err", err)
+			}
+		}
+	}
+}

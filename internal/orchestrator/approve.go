@@ -1,0 +1,148 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store"
+)
+
+// PutApproval records somebody's answer to an approval and returns when it was
+// given. The first answer counts. It never lands on a request that was
+// abandoned, replaced or has expired; expiry is decided by the record.
+func (s *Service) PutApproval(ctx context.Context, in Approval) (time.Time, error) {
+	var at time.Time
+	err := s.change(ctx, func(c *change) error {
+		at = c.at
+		id, err := c.approvalOf(in)
+		if err != nil {
+			return err
+		}
+		a, err := c.action(id)
+		if err != nil {
+			return err
+		}
+		if err := answerable(a, in, c.at); err != nil {
+			return err
+		}
+		e, err := c.execution(a.Execution)
+		if err != nil {
+			return err
+		}
+		a.UpdatedBy = in.By
+		if in.Approved {
+			c.endAction(e, a, pipeline.Succeeded, action.Result{Summary: in.Summary})
+			return nil
+		}
+		result := action.Fail(action.JobFailed, "Rejected by "+in.By)
+		if in.Summary != "" {
+			result.Summary = in.Summary
+		}
+		c.endAction(e, a, pipeline.Failed, result)
+		return nil
+	})
+	return at, err
+}
+
+// approvalOf returns the latest execution of the approval that in names.
+func (c *change) approvalOf(in Approval) (record.ActionID, error) {
+	_, v, err := c.Records.Latest(c.ctx, in.Pipeline)
+	if err != nil {
+		return record.ActionID{}, err
+	}
+	_, st, err := record.FindStage(v.Declaration, in.Stage)
+	if err != nil {
+		return record.ActionID{}, err
+	}
+	if _, err := findAction(st, in.Action); err != nil {
+		return record.ActionID{}, err
+	}
+	if v.Declaration.ExecutionMode == pipeline.Parallel {
+		return c.approvalAmong(in)
+	}
+	it, err := c.Store.Get(c.ctx, record.LatestKey(in.Pipeline, in.Stage, in.Action))
+	if store.IsNotFound(err) {
+		return record.ActionID{}, unknownToken(in)
+	}
+	if err != nil {
+		return record.ActionID{}, err
+	}
+	return record.Decode[record.ActionID](it)
+}
+
+// approvalAmong seeks the approval with the token among all executions of a
+// PARALLEL pipeline, of which any number may wait.
+func (c *change) approvalAmong(in Approval) (record.ActionID, error) {
+	active, err := c.Records.Active(c.ctx, in.Pipeline, 0)
+	if err != nil {
+		return record.ActionID{}, err
+	}
+	for _, e := range active {
+		all, err := c.Records.Actions(c.ctx, e.ID)
+		if err != nil {
+			return record.ActionID{}, err
+		}
+		for _, a := range all {
+			if a.Stage == in.Stage && a.Name == in.Action && a.Result.Token == in.Token {
+				return idOf(&a), nil
+			}
+		}
+	}
+	return record.ActionID{}, unknownToken(in)
+}
+
+func unknownToken(in Approval) error {
+	return pipeline.Errorf(pipeline.InvalidApprovalToken, "The approval request of action '%s' in stage '%s' with that token is not, or no longer, open", in.Action, in.Stage)
+}
+
+// answerable says why a request takes no answer, or nil.
+func answerable(a *record.Action, in Approval, now time.Time) error {
+	switch {
+	case a.Job.Action.TypeID.Category != pipeline.Approval || a.Result.Token == "" || a.Result.Token != in.Token:
+		return unknownToken(in)
+	case a.Status == pipeline.Abandoned:
+		return pipeline.Errorf(pipeline.InvalidApprovalToken, "The pipeline %s has been updated, and the approval request you responded to is now out of date.", in.Pipeline)
+	case a.Status.Final():
+		return pipeline.Errorf(pipeline.ApprovalAlreadyCompleted, "The approval request of action '%s' in stage '%s' was already answered or has ended: %s", in.Action, in.Stage, a.Status)
+	case !now.Before(a.Job.Deadline):
+		return pipeline.Errorf(pipeline.InvalidApprovalToken, "The approval request of action '%s' in stage '%s' expired at %s", in.Action, in.Stage, a.Job.Deadline.Format(time.RFC3339))
+	case a.Job.Action.Configuration["IsSummaryRequired"] == "true" && in.Summary == "":
+		return pipeline.Errorf(pipeline.InvalidApprovalToken, "Action '%s' in stage '%s' requires a summary. Provide a summary in the approval result and try again.", in.Action, in.Stage)
+	}
+	return nil
+}
+
+// requestApproval tells the action's topic, if it has one, that an answer is
+// asked for (reference 6.3).
+func (c *change) requestApproval(a *record.Action, token string) {
+	conf := a.Job.Action.Configuration
+	if conf["NotificationArn"] == "" {
+		return
+	}
+	console := fmt.Sprintf("https://console.aws.amazon.com/codepipeline/home?region=%s#/view/%s", c.home.Region, url.PathEscape(a.Pipeline))
+	message, err := json.Marshal(map[string]any{
+		"region":      c.home.Region,
+		"consoleLink": console,
+		"approval": map[string]string{
+			"pipelineName": a.Pipeline, "stageName": a.Stage, "actionName": a.Name,
+			"token": token, "expires": a.Job.Deadline.UTC().Format("2006-01-02T15:04Z"),
+			"externalEntityLink": conf["ExternalEntityLink"],
+			"approvalReviewLink": fmt.Sprintf("%s/%s/%s/approve/%s", console, url.PathEscape(a.Stage), url.PathEscape(a.Name), token),
+			"customData":         conf["CustomData"],
+		},
+	})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	c.later(a.Execution, record.Outbox{Notify: &record.Notify{
+		Topic:   conf["NotificationArn"],
+		Subject: fmt.Sprintf("APPROVAL NEEDED: AWS CodePipeline %s for action %s", a.Pipeline, a.Name),
+		Message: message,
+	}})
+}

@@ -1,0 +1,195 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/stage"
+	"github.com/sluice-ci/sluice/internal/store"
+)
+
+// maxTries is how often a change is decided anew because somebody else wrote
+// one of its records in between.
+const maxTries = 20
+
+// A change is one transaction in the making. A record that was read through it
+// is a condition of the write, changed or not, so a decision never rests on
+// what is no longer true. Each record is read once and shared by pointer.
+type change struct {
+	*Service
+	ctx        context.Context
+	at         time.Time
+	executions map[string]*tracked[record.Execution]
+	stages     map[store.Key]*tracked[record.Stage]
+	actions    map[store.Key]*tracked[record.Action]
+	waiters    map[store.Key]*tracked[record.Waiter]
+	pipelines  map[string]*tracked[record.Pipeline]
+	extra      []store.Op
+	outbox     int
+}
+
+// tracked is a record with what was read of it.
+type tracked[T any] struct {
+	value T
+	read  []byte // its encoding when it was read; nil for a record that this change makes
+	at    int64  // its version; 0 when it did not exist
+}
+
+// change decides by f and writes what f changed. f runs again, on fresh
+// records, when somebody else was faster; it must have no effect but on c.
+// The write's outcome is unknown after an error that is not f's own: whoever
+// repeats the use case finds its work done or undone.
+func (s *Service) change(ctx context.Context, f func(c *change) error) error {
+	for try := 1; ; try++ {
+		c := &change{
+			Service: s, ctx: ctx, at: s.now().UTC().Truncate(time.Millisecond),
+			executions: map[string]*tracked[record.Execution]{},
+			stages:     map[store.Key]*tracked[record.Stage]{},
+			actions:    map[store.Key]*tracked[record.Action]{},
+			waiters:    map[store.Key]*tracked[record.Waiter]{},
+			pipelines:  map[string]*tracked[record.Pipeline]{},
+		}
+		if err := f(c); err != nil {
+			return err
+		}
+		err := c.write()
+		if !store.IsConflict(err) {
+			return err
+		}
+		if try == maxTries {
+			return pipeline.Errorf(pipeline.Conflict, "gave up after %d tries: %w", try, err)
+		}
+		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << min(try, 6)))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// write sends the transaction. Records that were only read become checks.
+func (c *change) write() error {
+	ops := c.extra
+	for id, t := range c.executions {
+		ops = append(ops, t.op(record.ExecutionKey(id)))
+	}
+	for key, t := range c.stages {
+		ops = append(ops, t.op(key))
+	}
+	for key, t := range c.actions {
+		ops = append(ops, t.op(key))
+	}
+	for key, t := range c.waiters {
+		ops = append(ops, t.op(key))
+	}
+	for name, t := range c.pipelines {
+		ops = append(ops, t.op(record.PipelineKey(name)))
+	}
+	changed := false
+	for _, op := range ops {
+		changed = changed || op.Kind != store.Check
+	}
+	if !changed {
+		return nil
+	}
+	return c.Store.Write(c.ctx, ops...)
+}
+
+// op writes the record if it differs from what was read, else checks it.
+func (t *tracked[T]) op(key store.Key) store.Op {
+	value := record.Encode(t.value)
+	if string(value) == string(t.read) {
+		return store.Op{Key: key, Kind: store.Check, If: t.at}
+	}
+	return store.Op{Key: key, Kind: store.Put, If: t.at, Value: value}
+}
+
+// track reads a record through known, once.
+func track[K comparable, T any](known map[K]*tracked[T], key K, read func() (record.Versioned[T], error)) (*T, error) {
+	if t, ok := known[key]; ok {
+		return &t.value, nil
+	}
+	v, err := read()
+	if err != nil {
+		return nil, err
+	}
+	t := &tracked[T]{value: v.Value, read: record.Encode(v.Value), at: v.At}
+	known[key] = t
+	return &t.value, nil
+}
+
+// execution returns the record of an execution, to read or to change.
+func (c *change) execution(id string) (*record.Execution, error) {
+	return track(c.executions, id, func() (record.Versioned[record.Execution], error) { return c.Records.Execution(c.ctx, "", id) })
+}
+
+// stage returns the record of a stage; one that was never used is made.
+func (c *change) stage(name, stageName string, mode pipeline.Mode) (*record.Stage, error) {
+	s, err := track(c.stages, record.StageKey(name, stageName), func() (record.Versioned[record.Stage], error) {
+		return c.Records.Stage(c.ctx, name, stageName)
+	})
+	if err == nil && s.Lock.Mode == "" {
+		s.Lock.Mode = mode
+	}
+	return s, err
+}
+
+// waiter returns the task of an execution that waits for a stage, zero when
+// none has come to wait. Whoever admits and whoever comes to wait both depend
+// on it, so one of them always sees the other.
+func (c *change) waiter(execution, stageName string) (*record.Waiter, error) {
+	return track(c.waiters, record.WaiterKey(execution, stageName), func() (record.Versioned[record.Waiter], error) {
+		return c.Records.Waiter(c.ctx, execution, stageName)
+	})
+}
+
+// action returns the record of one try of an action.
+func (c *change) action(id record.ActionID) (*record.Action, error) {
+	return track(c.actions, record.ActionKey(id.Execution, id.Attempt, id.Stage, id.Name, id.Try), func() (record.Versioned[record.Action], error) {
+		return c.Records.Action(c.ctx, id)
+	})
+}
+
+// pipeline returns the record of a pipeline.
+func (c *change) pipeline(name string) (*record.Pipeline, error) {
+	return track(c.pipelines, name, func() (record.Versioned[record.Pipeline], error) { return c.Records.Pipeline(c.ctx, name) })
+}
+
+// put adds a record that must not exist yet.
+func (c *change) put(key store.Key, v any) {
+	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Put, Value: record.Encode(v)})
+}
+
+// set adds a record whatever was there.
+func (c *change) set(key store.Key, v any) {
+	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Put, If: store.Any, Value: record.Encode(v)})
+}
+
+// remove deletes a record if it is there.
+func (c *change) remove(key store.Key) {
+	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Delete, If: store.Any})
+}
+
+// later adds an outbox row. Rows of one execution share a shard and their ids
+// sort in the order in which they were added.
+func (c *change) later(execution string, row record.Outbox) {
+	h := fnv.New32a()
+	h.Write([]byte(execution))
+	c.outbox++
+	row.ID = fmt.Sprintf("%013d-%02d-%s", c.at.UnixMilli(), c.outbox, c.newID())
+	row.Created = c.at
+	c.put(record.OutboxKey(int(h.Sum32()%record.OutboxShards), row.ID), row)
+}
+
+// step lets ev happen to a stage and returns what follows.
+func (c *change) step(s *record.Stage, ev stage.Event) []stage.Effect {
+	next, effects := stage.Step(s.Lock, ev)
+	s.Lock = next
+	return effects
+}

@@ -1,0 +1,127 @@
+package orchestrator
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store"
+)
+
+// CreatePipeline adds a pipeline and returns its declaration with what the
+// service fills in. With in.Start its first execution is started in the same
+// transaction.
+func (s *Service) CreatePipeline(ctx context.Context, in Create) (pipeline.Declaration, error) {
+	if err := refuse(in.Declaration); err != nil {
+		return pipeline.Declaration{}, err
+	}
+	d := pipeline.Normalize(in.Declaration)
+	d.Version = 1
+	if err := maskedSecrets(d, pipeline.Declaration{}); err != nil {
+		return d, err
+	}
+	err := s.change(ctx, func(c *change) error {
+		p, at, err := c.vacant(d.Name)
+		if err != nil {
+			return err
+		}
+		d.Version = p.Version + 1 // 1, or more if a pipeline of that name was deleted
+		*p = record.Pipeline{Name: d.Name, Version: d.Version, NextSeq: p.NextSeq, Tags: in.Tags, Created: c.at, Updated: c.at}
+		c.pipelines[d.Name] = &tracked[record.Pipeline]{value: *p, at: at}
+		p = &c.pipelines[d.Name].value
+		c.set(store.Key{PK: record.PipelinesKey, SK: d.Name}, d.Name)
+		c.put(record.VersionKey(d.Name, d.Version), record.Version{Declaration: d, Created: c.at})
+		if !in.Start {
+			return nil
+		}
+		return c.begin(p, d, Start{Pipeline: d.Name, Trigger: record.Trigger{Type: "CreatePipeline", Detail: in.By}}, c.newID())
+	})
+	return d, err
+}
+
+// vacant returns what is left of a deleted pipeline of that name, or nothing.
+func (c *change) vacant(name string) (*record.Pipeline, int64, error) {
+	it, err := c.Store.Get(c.ctx, record.PipelineKey(name))
+	if store.IsNotFound(err) {
+		return &record.Pipeline{}, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	p, err := record.Decode[record.Pipeline](it)
+	if err == nil && !p.Deleted {
+		err = pipeline.Errorf(pipeline.PipelineNameInUse, "A pipeline with the name '%s' already exists in account '%s'", name, c.home.Account)
+	}
+	return &p, it.Version, err
+}
+
+// refuse returns the exception the API raises for d: its shape first, then the
+// first structure rule that does not hold (reference 1.6).
+func refuse(d pipeline.Declaration) error {
+	problems := pipeline.Validate(d)
+	if len(problems) == 0 {
+		return nil
+	}
+	if slices.ContainsFunc(problems, func(p pipeline.Problem) bool { return p.Code == pipeline.Validation }) {
+		return pipeline.Errorf(pipeline.Validation, "%s", pipeline.ShapeMessage(problems))
+	}
+	return pipeline.Errorf(problems[0].Code, "%s", problems[0].Message)
+}
+
+// UpdatePipeline replaces the declaration of a pipeline. Executions that are
+// under way are cancelled when what they run has ended, unless they are
+// PARALLEL (reference 2.6); waiting ones, and those that wait for an approval,
+// end now.
+func (s *Service) UpdatePipeline(ctx context.Context, d pipeline.Declaration, by string) (pipeline.Declaration, error) {
+	if err := refuse(d); err != nil {
+		return d, err
+	}
+	next := pipeline.Normalize(d)
+	err := s.change(ctx, func(c *change) error {
+		p, err := c.pipeline(d.Name)
+		if err != nil {
+			return err
+		}
+		before, err := s.Records.Version(ctx, p.Name, p.Version)
+		if err != nil {
+			return err
+		}
+		next = pipeline.Normalize(d)
+		if err := maskedSecrets(next, before.Declaration); err != nil {
+			return err
+		}
+		keepSecrets(next, before.Declaration)
+		p.Version++
+		p.Updated = c.at
+		next.Version = p.Version
+		c.put(record.VersionKey(p.Name, p.Version), record.Version{Declaration: next, Created: c.at})
+		return nil
+	})
+	if err != nil {
+		return next, err
+	}
+	return next, s.settleUpdate(ctx, next, by)
+}
+
+// DeletePipeline removes a pipeline and abandons what it runs. History stays,
+// and a later pipeline of that name goes on counting. A name that does not
+// exist is fine.
+func (s *Service) DeletePipeline(ctx context.Context, name, by string) error {
+	err := s.change(ctx, func(c *change) error {
+		p, err := c.pipeline(name)
+		if err != nil {
+			return err
+		}
+		p.Deleted, p.Updated = true, c.at
+		c.remove(store.Key{PK: record.PipelinesKey, SK: name})
+		return nil
+	})
+	if pipeline.CodeOf(err) == pipeline.PipelineNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.cancelActive(ctx, name, 0, true)
+}

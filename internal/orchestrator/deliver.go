@@ -1,0 +1,129 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sluice-ci/sluice/internal/bus"
+	"github.com/sluice-ci/sluice/internal/machine"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store"
+)
+
+// A Row is an outbox row and where it lies.
+type Row struct {
+	Key store.Key
+	record.Outbox
+}
+
+// Outbox returns the rows that wait to be delivered, oldest first in each shard.
+func (s *Service) Outbox(ctx context.Context) ([]Row, error) {
+	var rows []Row
+	for shard := range record.OutboxShards {
+		items, err := s.Store.Query(ctx, store.Query{PK: record.OutboxKey(shard, "").PK})
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range items {
+			out, err := record.Decode[record.Outbox](it)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, Row{it.Key, out})
+		}
+	}
+	return rows, nil
+}
+
+// RowsOf returns the outbox rows among the ops of a transaction.
+func RowsOf(ops []store.Op) ([]Row, error) {
+	var rows []Row
+	for _, op := range ops {
+		if op.Kind != store.Put || !record.IsOutbox(op.Key) {
+			continue
+		}
+		out, err := record.Decode[record.Outbox](store.Item{Key: op.Key, Value: op.Value})
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, Row{op.Key, out})
+	}
+	return rows, nil
+}
+
+// Delivered deletes rows that were delivered; at most store.MaxOps of them.
+func (s *Service) Delivered(ctx context.Context, keys []store.Key) error {
+	ops := make([]store.Op, len(keys))
+	for i, key := range keys {
+		ops[i] = store.Op{Key: key, Kind: store.Delete, If: store.Any}
+	}
+	return s.Store.Write(ctx, ops...)
+}
+
+// Deliver does what an outbox row asks for. It may be called any number of
+// times for one row; the caller deletes the row when Deliver returns nil.
+func (s *Service) Deliver(ctx context.Context, row record.Outbox) error {
+	switch {
+	case row.Start != nil:
+		return s.startMachine(ctx, *row.Start)
+	case row.Stop != nil:
+		return s.Machine.Stop(ctx, row.Stop.Run, row.Stop.Error, row.Stop.Cause)
+	case row.Admit != nil:
+		return s.admitted(ctx, *row.Admit)
+	case row.Answer != nil:
+		return s.answerTask(ctx, *row.Answer)
+	case row.Kill != nil:
+		return s.kill(ctx, *row.Kill)
+	case row.Publish != nil:
+		return s.Bus.Publish(ctx, *row.Publish)
+	case row.Notify != nil:
+		return s.notify(ctx, row)
+	}
+	return fmt.Errorf("outbox row %s asks for nothing this version knows", row.ID)
+}
+
+func (s *Service) startMachine(ctx context.Context, in record.StartRun) error {
+	input, err := json.Marshal(map[string]string{"execution": in.Execution})
+	if err != nil {
+		return err
+	}
+	return s.Machine.Start(ctx, machine.Start{Name: in.Run, Pipeline: in.Pipeline, Version: in.Version, Input: input})
+}
+
+// answerTask completes a task. One that nobody waits for any more was answered
+// before, or its run is over: both are fine.
+func (s *Service) answerTask(ctx context.Context, in record.Answer) error {
+	var err error
+	if in.Error == "" {
+		err = s.Machine.Succeed(ctx, in.Token, []byte("{}"))
+	} else {
+		err = s.Machine.Fail(ctx, in.Token, in.Error, in.Cause)
+	}
+	if errors.Is(err, machine.ErrTaskGone) {
+		return nil
+	}
+	return err
+}
+
+// kill stops the work of an action that has ended without it.
+func (s *Service) kill(ctx context.Context, in record.Kill) error {
+	a, err := s.Records.Action(ctx, in.Action)
+	if err != nil {
+		return err
+	}
+	return s.Catalog.Provider(a.Value.Job.Action.TypeID).Stop(ctx, a.Value.Job)
+}
+
+// notify publishes a message for a topic.
+func (s *Service) notify(ctx context.Context, row record.Outbox) error {
+	detail, err := json.Marshal(row.Notify)
+	if err != nil {
+		return err
+	}
+	return s.Bus.Publish(ctx, bus.Event{
+		ID: row.ID, Source: "sluice", DetailType: "Notification", Time: row.Created,
+		Region: s.home.Region, Account: s.home.Account, Resources: []string{row.Notify.Topic}, Detail: detail,
+	})
+}

@@ -1,0 +1,214 @@
+package orchestrator
+
+import (
+	"context"
+
+	"github.com/sluice-ci/sluice/events"
+	"github.com/sluice-ci/sluice/internal/compile"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/stage"
+)
+
+// An EnterRequest is the payload of the stage function: leave one stage, if
+// any, and wait for the next, if any. The machine writes it; see compile.
+type EnterRequest struct {
+	Token     string `json:"token"`
+	Run       string `json:"run"`
+	Execution string `json:"execution"`
+	Leave     string `json:"leave,omitempty"`
+	Enter     string `json:"enter,omitempty"`
+}
+
+// The errors a stage task ends a run with.
+const (
+	errorFailed   = "Sluice.Failed"
+	errorOutdated = "Sluice.Outdated" // the task belongs to an attempt that is over
+)
+
+// Enter moves an execution from one stage to the next. Leaving a stage and
+// queueing for the next is one transaction, so nobody can overtake in between.
+//
+// The task is answered by the transaction that decides: this one, when the
+// stage is free, or the one that admits the execution later. Called again, it
+// registers the newest token and answers if there is something to say already.
+func (s *Service) Enter(ctx context.Context, in EnterRequest) error {
+	return s.change(ctx, func(c *change) error {
+		e, err := c.execution(in.Execution)
+		if err != nil {
+			return err
+		}
+		if name := c.over(e, in.Run); name != "" {
+			c.answer(e.ID, in.Token, name, "")
+			return nil
+		}
+		d, err := s.declaration(ctx, e)
+		if err != nil {
+			return err
+		}
+		return c.enter(e, d, in)
+	})
+}
+
+// over returns the error to answer a task of run with when its execution has
+// ended or goes on in another run, else "".
+func (c *change) over(e *record.Execution, run string) string {
+	switch {
+	case e.Run != run:
+		return errorOutdated
+	case e.Status.Final():
+		return "Sluice." + string(e.Status)
+	}
+	return ""
+}
+
+func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequest) error {
+	target := len(d.Stages) // behind the last stage
+	if in.Enter != "" {
+		i, _, err := record.FindStage(d, in.Enter)
+		if err != nil {
+			return err
+		}
+		target = i
+	}
+	if in.Leave == "" && e.Stage != target { // a new run of an old execution
+		c.answer(e.ID, in.Token, compile.ErrorAt(d.Stages[e.Stage].Name), "")
+		return nil
+	}
+	if e.Stage < target && e.Inside {
+		if left, err := c.leave(e, d, in.Token); err != nil || !left {
+			return err
+		}
+	}
+	if target == len(d.Stages) {
+		c.end(e, pipeline.Succeeded, "")
+		c.answer(e.ID, in.Token, "", "")
+		return nil
+	}
+	w, err := c.waiter(e.ID, in.Enter)
+	if err != nil {
+		return err
+	}
+	*w = record.Waiter{Token: in.Token, Run: in.Run}
+	if e.Stage < target {
+		return c.enqueue(e, d, target)
+	}
+	if e.Inside {
+		c.answer(e.ID, in.Token, "", "")
+	}
+	return nil
+}
+
+// enqueue puts e in front of stage i and follows what the stage decides.
+func (c *change) enqueue(e *record.Execution, d pipeline.Declaration, i int) error {
+	e.Stage, e.Inside, e.Fence, e.Updated = i, false, 0, c.at
+	e.Entry++
+	s, err := c.stage(d.Name, d.Stages[i].Name, d.ExecutionMode)
+	if err != nil {
+		return err
+	}
+	effects := c.step(s, stage.Enqueue{Waiter: stage.Waiter{Execution: e.ID, Seq: e.Seq, Entry: e.Entry}})
+	return c.follow(d.Name, d.Stages[i].Name, effects)
+}
+
+// follow carries out the effects of a stage. An execution that this change
+// already holds is admitted at once; others get an outbox row, whose delivery
+// looks again.
+func (c *change) follow(name, stageName string, effects []stage.Effect) error {
+	for _, effect := range effects {
+		switch f := effect.(type) {
+		case stage.Grant:
+			if own, ok := c.executions[f.Execution]; ok {
+				if err := c.admit(&own.value, stageName, f.Fence); err != nil {
+					return err
+				}
+				continue
+			}
+			c.later(f.Execution, record.Outbox{Admit: &record.Admit{Execution: f.Execution, Stage: stageName, Entry: f.Entry, Fence: f.Fence}})
+		case stage.Supersede:
+			e, err := c.execution(f.Execution)
+			if err != nil {
+				return err
+			}
+			if err := c.dismiss(e, stageName, pipeline.SupersededExecution); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// admit lets e into the stage it waits for and answers its task, if the task
+// has come to wait already.
+func (c *change) admit(e *record.Execution, stageName string, fence int64) error {
+	e.Inside, e.Fence, e.Updated = true, fence, c.at
+	s, err := c.stage(e.Pipeline, stageName, e.Mode)
+	if err != nil {
+		return err
+	}
+	if s.Latest == nil || s.Latest.Execution != e.ID {
+		s.Retries = record.Retries{}
+	}
+	s.Latest = &record.StageExecution{Execution: e.ID, Status: pipeline.InProgress, Type: e.Type}
+	state := events.Started
+	if e.Attempt > 1 && s.Retries.Latest != "" {
+		state = events.Resumed
+	}
+	c.announceStage(e, stageName, state)
+	return c.answerWaiter(e, stageName, "")
+}
+
+// admitted delivers a grant to an execution that another transaction let in.
+func (s *Service) admitted(ctx context.Context, in record.Admit) error {
+	return s.change(ctx, func(c *change) error {
+		e, err := c.execution(in.Execution)
+		if err != nil {
+			return err
+		}
+		if e.Status.Final() || e.Inside || e.Entry != in.Entry {
+			return nil // it went on, or is gone: an old grant must not open a later wait
+		}
+		st, err := c.stage(e.Pipeline, in.Stage, e.Mode)
+		if err != nil {
+			return err
+		}
+		if st.Lock.Mode != pipeline.Parallel && (st.Lock.Owner != e.ID || st.Lock.Fence != in.Fence) {
+			return nil
+		}
+		return c.admit(e, in.Stage, in.Fence)
+	})
+}
+
+// dismiss ends e, which waits in front of a stage.
+func (c *change) dismiss(e *record.Execution, stageName string, status pipeline.Status) error {
+	if e.Status.Final() {
+		return nil
+	}
+	c.end(e, status, "")
+	return c.answerWaiter(e, stageName, "Sluice."+string(status))
+}
+
+// answerWaiter answers the task of e that waits for a stage. If none has come
+// yet there is nothing to do: it will find the answer in the records.
+func (c *change) answerWaiter(e *record.Execution, stageName, errorName string) error {
+	w, err := c.waiter(e.ID, stageName)
+	if err == nil && w.Token != "" && w.Run == e.Run {
+		c.answer(e.ID, w.Token, errorName, "")
+	}
+	return err
+}
+
+// answer completes a machine task after the change: well when errorName is "".
+func (c *change) answer(execution, token, errorName, cause string) {
+	c.later(execution, record.Outbox{Answer: &record.Answer{Token: token, Error: errorName, Cause: cause}})
+}
+
+// end gives e its final status.
+func (c *change) end(e *record.Execution, status pipeline.Status, summary string) {
+	e.Status, e.Updated, e.Inside = status, c.at, false
+	if summary != "" {
+		e.StatusSummary = summary
+	}
+	c.remove(record.ActiveKey(e.Pipeline, e.ID))
+	c.announcePipeline(e, states[status])
+}

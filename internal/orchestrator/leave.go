@@ -1,0 +1,198 @@
+package orchestrator
+
+import (
+	"fmt"
+
+	"github.com/sluice-ci/sluice/events"
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/compile"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/stage"
+)
+
+// leave decides how the stage that e is inside ended, and lets e out of it. It
+// reports whether e goes on to the next stage; otherwise it has answered token.
+func (c *change) leave(e *record.Execution, d pipeline.Declaration, token string) (bool, error) {
+	declared := d.Stages[e.Stage]
+	s, err := c.stage(e.Pipeline, declared.Name, e.Mode)
+	if err != nil {
+		return false, err
+	}
+	latest, err := c.latestActions(e, declared.Name)
+	if err != nil {
+		return false, err
+	}
+	if err := c.settleActions(e, latest); err != nil {
+		return false, err
+	}
+	cancelled, err := c.cancelled(e)
+	if err != nil {
+		return false, err
+	}
+	failed := firstFailed(declared, latest)
+	switch complete := allSucceeded(declared, latest); {
+	case cancelled:
+		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Cancelled, execution: pipeline.Cancelled})
+	case e.Status == pipeline.Stopping && complete:
+		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Succeeded, execution: pipeline.Stopped})
+	case e.Status == pipeline.Stopping:
+		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Stopped, execution: pipeline.Stopped})
+	case complete:
+		return true, c.release(e, s, declared.Name, pipeline.Succeeded)
+	case retriesItself(declared, s):
+		return false, c.repeat(e, s, declared, token)
+	}
+	o := outcome{stage: pipeline.Failed, execution: pipeline.Failed, summary: fmt.Sprintf("Stage %s failed", declared.Name)}
+	if failed != nil {
+		o.summary = fmt.Sprintf("Action %s in stage %s failed: %s", failed.Name, declared.Name, failed.Result.Summary)
+	}
+	if f := declared.OnFailure; f != nil && f.Result == "ROLLBACK" {
+		o.summary += ". Its automatic rollback was not carried out: this version of Sluice has none"
+	}
+	return false, c.ends(e, s, declared.Name, token, o)
+}
+
+// cancelled reports whether e runs a version that was replaced while it ran;
+// PARALLEL executions go on, all others end (reference 2.6).
+func (c *change) cancelled(e *record.Execution) (bool, error) {
+	if e.Cancel || e.Mode == pipeline.Parallel {
+		return e.Cancel, nil
+	}
+	p, err := c.Records.Pipeline(c.ctx, e.Pipeline)
+	if pipeline.CodeOf(err) == pipeline.PipelineNotFound {
+		return true, nil
+	}
+	return err == nil && p.Value.Version != e.Version, err
+}
+
+// An outcome says how a stage and its execution end.
+type outcome struct {
+	stage, execution pipeline.Status
+	summary          string
+}
+
+// ends lets e out of its last stage and ends it.
+func (c *change) ends(e *record.Execution, s *record.Stage, stageName, token string, o outcome) error {
+	if err := c.release(e, s, stageName, o.stage); err != nil {
+		return err
+	}
+	c.end(e, o.execution, o.summary)
+	if token != "" {
+		c.answer(e.ID, token, "Sluice."+string(o.execution), "")
+	}
+	return nil
+}
+
+// release gives up the stage that e is inside.
+func (c *change) release(e *record.Execution, s *record.Stage, stageName string, status pipeline.Status) error {
+	fence := e.Fence
+	e.Inside, e.Fence, e.Updated = false, 0, c.at
+	if s.Latest != nil && s.Latest.Execution == e.ID {
+		s.Latest.Status = status
+	}
+	c.announceStage(e, stageName, states[status])
+	return c.follow(e.Pipeline, stageName, c.step(s, stage.Release{Execution: e.ID, Fence: fence}))
+}
+
+// latestActions returns the latest try of each action of a stage whose result
+// counts for e's attempt, by name.
+func (c *change) latestActions(e *record.Execution, stageName string) (map[string]*record.Action, error) {
+	all, err := c.Records.Actions(c.ctx, e.ID)
+	if err != nil {
+		return nil, err
+	}
+	latest := map[string]*record.Action{}
+	for _, a := range all {
+		if a.Stage != stageName || a.Attempt < e.Since {
+			continue
+		}
+		known := latest[a.Name]
+		if known == nil || a.Attempt > known.Attempt || a.Attempt == known.Attempt && a.Try > known.Try {
+			latest[a.Name] = &a
+		}
+	}
+	return latest, nil
+}
+
+// settleActions ends the actions whose task of the machine is over although
+// nobody said how they ended: the task timed out, or the machine gave up.
+func (c *change) settleActions(e *record.Execution, latest map[string]*record.Action) error {
+	for name, a := range latest {
+		if a.Status != pipeline.InProgress {
+			continue
+		}
+		a, err := c.action(idOf(a))
+		if err != nil {
+			return err
+		}
+		latest[name] = a
+		if a.Status != pipeline.InProgress {
+			continue // it ended just now
+		}
+		result := action.Fail(action.SystemUnavailable, fmt.Sprintf("The task of action %s ended without a result", name))
+		if !c.at.Before(a.Job.Deadline) {
+			result = timedOut(a)
+		}
+		c.endAction(e, a, pipeline.Failed, result)
+		c.later(e.ID, record.Outbox{Kill: &record.Kill{Action: idOf(a)}})
+	}
+	return nil
+}
+
+func timedOut(a *record.Action) action.Result {
+	return action.Fail(action.Timeout, fmt.Sprintf("The action %s did not end within its timeout of %s", a.Name, a.Job.Deadline.Sub(a.Started)))
+}
+
+func idOf(a *record.Action) record.ActionID {
+	return record.ActionID{Execution: a.Execution, Attempt: a.Attempt, Stage: a.Stage, Name: a.Name, Try: a.Try}
+}
+
+func allSucceeded(s pipeline.Stage, latest map[string]*record.Action) bool {
+	for _, a := range s.Actions {
+		if r := latest[a.Name]; r == nil || r.Status != pipeline.Succeeded {
+			return false
+		}
+	}
+	return true
+}
+
+func firstFailed(s pipeline.Stage, latest map[string]*record.Action) *record.Action {
+	for _, a := range s.Actions {
+		if r := latest[a.Name]; r != nil && r.Status != pipeline.Succeeded {
+			return r
+		}
+	}
+	return nil
+}
+
+// retriesItself reports whether the failure of a stage is followed by its one
+// automatic retry (reference 2.7).
+func retriesItself(d pipeline.Stage, s *record.Stage) bool {
+	return d.OnFailure != nil && d.OnFailure.Result == "RETRY" && s.Retries.Auto == 0
+}
+
+// repeat opens a new attempt of the stage that e is inside, in the same
+// machine run.
+func (c *change) repeat(e *record.Execution, s *record.Stage, d pipeline.Stage, token string) error {
+	mode := pipeline.AllActions
+	if r := d.OnFailure.Retry; r != nil && r.Mode != "" {
+		mode = r.Mode
+	}
+	c.nextAttempt(e, mode)
+	s.Retries.Auto++
+	s.Retries.Latest = "AutomatedStageRetry"
+	c.announceStage(e, d.Name, events.Resumed)
+	c.answer(e.ID, token, compile.ErrorRetry, "")
+	return nil
+}
+
+// nextAttempt counts one attempt more. Under ALL_ACTIONS earlier results of
+// the stage do not count any more.
+func (c *change) nextAttempt(e *record.Execution, mode pipeline.RetryMode) {
+	e.Attempt++
+	if mode == pipeline.AllActions {
+		e.Since = e.Attempt
+	}
+	e.Updated = c.at
+}

@@ -1,0 +1,165 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+)
+
+const (
+	maxLost            = 3       // tries of an action whose work gets lost, in all
+	maxOutputVariables = 122_880 // bytes, reference 1.4
+)
+
+// Report records how the work of an action stands. The first end that is
+// reported stays; whatever is reported after it changes nothing.
+//
+// Work that was lost, because the process that did it is gone, is recorded as
+// failed and tried again, so that a crash does not end an execution.
+func (s *Service) Report(ctx context.Context, id record.ActionID, result action.Result) error {
+	var again record.ActionID
+	err := s.change(ctx, func(c *change) error {
+		again = record.ActionID{}
+		a, err := c.action(id)
+		if err != nil || a.Status.Final() {
+			return err
+		}
+		e, err := c.execution(a.Execution)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !result.Status.Final():
+			c.progress(a, result)
+		case result.Status == action.Lost && a.Try < maxLost && e.Status == pipeline.InProgress:
+			again, err = c.tryAgain(e, a)
+			return err
+		case result.Status == action.Lost:
+			c.endAction(e, a, pipeline.Failed, lost(a))
+		default:
+			c.endAction(e, a, result.Status, checked(result))
+		}
+		return nil
+	})
+	if err != nil || again == (record.ActionID{}) {
+		return err
+	}
+	return s.work(ctx, again)
+}
+
+// progress notes what is known of work that goes on.
+func (c *change) progress(a *record.Action, result action.Result) {
+	if result.Token != "" && a.Result.Token == "" {
+		c.requestApproval(a, result.Token)
+	}
+	if a.Result.ExternalID == result.ExternalID && a.Result.Token == result.Token && a.Result.Summary == result.Summary && a.Result.Log == result.Log {
+		return
+	}
+	a.Result, a.Updated = result, c.at
+}
+
+// lost is the result of work whose process is gone.
+func lost(a *record.Action) action.Result {
+	r := action.Fail(action.SystemUnavailable, fmt.Sprintf("The work of action %s was lost: the process that did it is gone", a.Name))
+	r.Log, r.ExternalID = a.Result.Log, a.Result.ExternalID
+	return r
+}
+
+// tryAgain ends a lost try and adds the next one, for the same task.
+func (c *change) tryAgain(e *record.Execution, a *record.Action) (record.ActionID, error) {
+	d, err := c.declaration(c.ctx, e)
+	if err != nil {
+		return record.ActionID{}, err
+	}
+	_, st, err := record.FindStage(d, a.Stage)
+	if err != nil {
+		return record.ActionID{}, err
+	}
+	token := a.Token
+	a.Token = "" // the task is handed on, not answered
+	result := lost(a)
+	result.Summary += "; it is tried again"
+	c.endAction(e, a, pipeline.Failed, result)
+	return c.newAction(e, d, st, RunRequest{Token: token, Run: a.Run, Execution: e.ID, Stage: a.Stage, Action: a.Name}, a.Try+1)
+}
+
+// checked refuses a result that nobody could use.
+func checked(r action.Result) action.Result {
+	size := 0
+	for k, v := range r.Variables {
+		size += len(k) + len(v)
+	}
+	if size > maxOutputVariables {
+		f := action.Fail(action.JobFailed, fmt.Sprintf("The output variables have %d bytes; at most %d are allowed", size, maxOutputVariables))
+		f.Log, f.ExternalID = r.Log, r.ExternalID
+		return f
+	}
+	return r
+}
+
+// endAction gives an action its end and answers the task that waits for it.
+func (c *change) endAction(e *record.Execution, a *record.Action, status pipeline.Status, result action.Result) {
+	if token := a.Result.Token; token != "" && result.Token == "" {
+		result.Token = token
+	}
+	if result.ExternalID == "" {
+		result.ExternalID, result.ExternalURL, result.Log = a.Result.ExternalID, a.Result.ExternalURL, result.Log || a.Result.Log
+	}
+	result.Status = status
+	a.Status, a.Result, a.Updated = status, result, c.at
+	if status == pipeline.Succeeded && result.Revision != nil {
+		c.noteRevision(e, a)
+	}
+	c.announceAction(e, a, states[status])
+	if a.Token == "" {
+		return
+	}
+	if status == pipeline.Succeeded {
+		c.answer(e.ID, a.Token, "", "")
+	} else {
+		c.answer(e.ID, a.Token, errorFailed, result.Summary)
+	}
+}
+
+// noteRevision adds what a source action fetched to its execution.
+func (c *change) noteRevision(e *record.Execution, a *record.Action) {
+	r := record.Revision{Action: a.Name, Revision: *a.Result.Revision}
+	if len(a.Result.Outputs) > 0 {
+		r.Artifact = a.Result.Outputs[0].Name
+	}
+	e.Updated = c.at
+	e.Revisions = slices.Clone(e.Revisions)
+	if i := slices.IndexFunc(e.Revisions, func(known record.Revision) bool { return known.Action == a.Name }); i >= 0 {
+		e.Revisions[i] = r
+		return
+	}
+	e.Revisions = append(e.Revisions, r)
+}
+
+// Resume asks the provider of an action how its work stands and records the
+// answer. jobID is the action execution id. It is called when a service says
+// that something ended, or when nobody has said anything for a while; either
+// may come first, or twice.
+func (s *Service) Resume(ctx context.Context, execution, jobID string) error {
+	all, err := s.Records.Actions(ctx, execution)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(a record.Action) bool { return a.ID == jobID })
+	if i < 0 {
+		return pipeline.Errorf(pipeline.ActionNotFound, "execution %s has no action execution %s", execution, jobID)
+	}
+	a := all[i]
+	if a.Status.Final() {
+		return nil
+	}
+	result, err := s.Catalog.Provider(a.Job.Action.TypeID).Poll(ctx, a.Job)
+	if err != nil {
+		return fmt.Errorf("poll action %s: %w", idOf(&a), err)
+	}
+	return s.Report(ctx, idOf(&a), result)
+}

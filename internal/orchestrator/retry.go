@@ -1,0 +1,78 @@
+package orchestrator
+
+import (
+	"context"
+
+	"github.com/sluice-ci/sluice/events"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/stage"
+)
+
+// RetryStage runs a failed or stopped stage again: the same execution, a new
+// attempt, a new run of the machine that begins at that stage (reference 2.7).
+func (s *Service) RetryStage(ctx context.Context, in Retry) error {
+	return s.change(ctx, func(c *change) error {
+		p, v, err := s.Records.Latest(ctx, in.Pipeline)
+		if err != nil {
+			return err
+		}
+		i, declared, err := record.FindStage(v.Declaration, in.Stage)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Records.Execution(ctx, in.Pipeline, in.Execution); err != nil {
+			return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: %w", in.Stage, err)
+		}
+		e, err := c.execution(in.Execution)
+		if err != nil {
+			return err
+		}
+		st, err := c.stage(e.Pipeline, in.Stage, e.Mode)
+		if err != nil {
+			return err
+		}
+		if err := retryable(e, st, i, in, p.Value.Version); err != nil {
+			return err
+		}
+		if err := c.roomFor(v.Declaration); err != nil {
+			return err
+		}
+		return c.retry(e, st, declared, in)
+	})
+}
+
+// retryable says why a stage cannot be retried, or nil.
+func retryable(e *record.Execution, s *record.Stage, i int, in Retry, version int) error {
+	latest := s.Latest
+	switch {
+	case e.Mode != pipeline.Parallel && latest != nil && latest.Execution != e.ID:
+		return pipeline.Errorf(pipeline.NotLatestPipelineExecution, "The stage '%s' cannot be retried: the pipeline execution '%s' is not the latest one to have entered it; '%s' is", in.Stage, e.ID, latest.Execution)
+	case e.Version != version:
+		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: the pipeline was changed since (execution '%s' ran version %d, the pipeline is at version %d)", in.Stage, e.ID, e.Version, version)
+	case e.Status == pipeline.InProgress:
+		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: the pipeline execution '%s' is in progress", in.Stage, e.ID)
+	case e.Status != pipeline.Failed && e.Status != pipeline.Stopped || e.Stage != i || latest == nil:
+		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: no action of it failed or was stopped in the pipeline execution '%s'", in.Stage, e.ID)
+	case e.Mode != pipeline.Parallel && latest.Status != pipeline.Failed && latest.Status != pipeline.Stopped:
+		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: its status is %s", in.Stage, latest.Status)
+	}
+	return nil
+}
+
+func (c *change) retry(e *record.Execution, s *record.Stage, d pipeline.Stage, in Retry) error {
+	e.Status, e.StatusSummary, e.Stop = pipeline.InProgress, "", nil
+	c.nextAttempt(e, in.Mode)
+	e.Run = runName(e.ID, e.Attempt)
+	e.Entry++
+	s.Retries.Manual++
+	s.Retries.Latest = "ManualStageRetry"
+	c.put(record.ActiveKey(e.Pipeline, e.ID), e.ID)
+	c.announcePipeline(e, events.Resumed)
+	c.startRun(e)
+	effects := c.step(s, stage.Reenter{Waiter: stage.Waiter{Execution: e.ID, Seq: e.Seq, Entry: e.Entry}})
+	if len(effects) == 0 {
+		return pipeline.Errorf(pipeline.Conflict, "The stage '%s' cannot be retried now: it is not free", in.Stage)
+	}
+	return c.follow(e.Pipeline, d.Name, effects)
+}

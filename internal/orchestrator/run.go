@@ -1,0 +1,203 @@
+package orchestrator
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/sluice-ci/sluice/events"
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/blob"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+)
+
+// A RunRequest is the payload of the functions that run actions. The machine
+// writes it; see compile.
+type RunRequest struct {
+	Token     string `json:"token"`
+	Run       string `json:"run"`
+	Execution string `json:"execution"`
+	Stage     string `json:"stage"`
+	Action    string `json:"action"`
+}
+
+// RunAction starts an action, or goes on with one that was started before.
+//
+// The record is written before the work is started, with the token of the
+// task, so a crash in between loses nothing: the call is repeated, finds the
+// record, and the provider starts no work twice.
+func (s *Service) RunAction(ctx context.Context, in RunRequest) error {
+	var id record.ActionID
+	err := s.change(ctx, func(c *change) error {
+		id = record.ActionID{}
+		e, err := c.execution(in.Execution)
+		if err != nil {
+			return err
+		}
+		if name := c.over(e, in.Run); name != "" {
+			c.answer(e.ID, in.Token, name, "")
+			return nil
+		}
+		d, err := s.declaration(ctx, e)
+		if err != nil {
+			return err
+		}
+		id, err = c.startAction(e, d, in)
+		return err
+	})
+	if err != nil || id == (record.ActionID{}) {
+		return err
+	}
+	return s.work(ctx, id)
+}
+
+// startAction makes the record of the action that in asks for, and returns its
+// id if there is work to be done. Otherwise it has answered the task.
+func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in RunRequest) (record.ActionID, error) {
+	none := record.ActionID{}
+	i, st, err := record.FindStage(d, in.Stage)
+	if err != nil {
+		return none, err
+	}
+	cancelled, err := c.cancelled(e)
+	if err != nil {
+		return none, err
+	}
+	if cancelled || e.Status == pipeline.Stopping || e.Stage != i || !e.Inside {
+		c.answer(e.ID, in.Token, errorOutdated, "no action may start any more")
+		return none, nil
+	}
+	latest, err := c.latestActions(e, in.Stage)
+	if err != nil {
+		return none, err
+	}
+	prior := latest[in.Action]
+	switch {
+	case prior == nil || prior.Attempt < e.Attempt && prior.Status != pipeline.Succeeded:
+		return c.newAction(e, d, st, in, 1)
+	case prior.Status == pipeline.Succeeded: // told before, or kept by a retry of what failed
+		c.answer(e.ID, in.Token, "", "")
+		return none, nil
+	case prior.Status.Final():
+		c.answer(e.ID, in.Token, errorFailed, prior.Result.Summary)
+		return none, nil
+	}
+	a, err := c.action(idOf(prior))
+	if err != nil {
+		return none, err
+	}
+	a.Token, a.Run = in.Token, in.Run
+	return idOf(a), nil
+}
+
+// newAction adds a try of an action. What can be known to fail fails here.
+func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipeline.Stage, in RunRequest, try int) (record.ActionID, error) {
+	declared, err := findAction(st, in.Action)
+	if err != nil {
+		return record.ActionID{}, err
+	}
+	a := record.Action{
+		ID: c.newID(), Pipeline: e.Pipeline, Version: e.Version, Execution: e.ID, Seq: e.Seq,
+		Stage: st.Name, Name: declared.Name, Attempt: e.Attempt, Try: try,
+		Status: pipeline.InProgress, Run: in.Run, Token: in.Token,
+		Raw: declared.Configuration, Started: c.at, Updated: c.at,
+	}
+	c.actions[a.Key()] = &tracked[record.Action]{value: a}
+	added := &c.actions[a.Key()].value
+	c.set(record.LatestKey(e.Pipeline, st.Name, a.Name), idOf(added))
+	job, err := c.job(e, d, declared, added)
+	added.Job = job
+	c.announceAction(e, added, events.Started)
+	if err != nil {
+		c.endAction(e, added, pipeline.Failed, action.Fail(action.ConfigurationError, err.Error()))
+		return record.ActionID{}, nil
+	}
+	return idOf(added), nil
+}
+
+func findAction(st pipeline.Stage, name string) (pipeline.Action, error) {
+	for _, a := range st.Actions {
+		if a.Name == name {
+			return a, nil
+		}
+	}
+	return pipeline.Action{}, pipeline.Errorf(pipeline.ActionNotFound, "The stage '%s' does not have an action named '%s'", st.Name, name)
+}
+
+// job collects everything a provider may know. On an error the job is as
+// complete as it could be made.
+func (c *change) job(e *record.Execution, d pipeline.Declaration, declared pipeline.Action, a *record.Action) (action.Job, error) {
+	region := declared.Region
+	if region == "" {
+		region = c.home.Region
+	}
+	job := action.Job{
+		ID: a.ID, Pipeline: e.Pipeline, Version: e.Version, ExecutionID: e.ID, Stage: a.Stage,
+		Action: declared, Region: region, Account: c.home.Account,
+		Revision: e.Overrides[declared.Name],
+		Deadline: c.at.Add(pipeline.Timeout(declared)),
+	}
+	all, err := c.Records.Actions(c.ctx, e.ID)
+	if err != nil {
+		return job, err
+	}
+	for _, out := range declared.OutputArtifacts {
+		job.Outputs = append(job.Outputs, action.Artifact{Name: out.Name, Ref: blob.Ref{Bucket: bucket(d, region), Key: artifactKey(d.Name, out.Name, a.ID)}})
+	}
+	results := resultsOf(all)
+	resolved, err := pipeline.ResolveAction(declared, func(namespace, key string) (string, bool) {
+		return results.variable(e, d, namespace, key)
+	})
+	if err != nil {
+		return job, err
+	}
+	job.Action = resolved
+	var missing []error
+	for _, in := range declared.InputArtifacts {
+		artifact, ok := results.artifact(in.Name)
+		if !ok {
+			missing = append(missing, fmt.Errorf("the input artifact %s was not produced in this execution", in.Name))
+		}
+		job.Inputs = append(job.Inputs, artifact)
+	}
+	return job, errors.Join(missing...)
+}
+
+// bucket returns the artifact bucket of a Region.
+func bucket(d pipeline.Declaration, region string) string {
+	if s, ok := d.ArtifactStores[region]; ok {
+		return s.Location
+	}
+	if d.ArtifactStore != nil {
+		return d.ArtifactStore.Location
+	}
+	for _, s := range d.ArtifactStores {
+		return s.Location // a Region that pipeline.Validate did not ask a store for
+	}
+	return ""
+}
+
+// artifactKey returns <pipeline>/<artifact>/<7 characters>, cut as CodePipeline
+// cuts (reference 6.7). The tail belongs to the action execution alone.
+func artifactKey(name, artifact, id string) string {
+	sum := sha256.Sum256([]byte(id + "/" + artifact))
+	tail := "000000" + new(big.Int).SetBytes(sum[:8]).Text(62)
+	return fmt.Sprintf("%.20s/%.10s/%s", name, artifact, tail[len(tail)-7:])
+}
+
+// work has the provider of an action start its job and records what it says.
+// It does nothing for an action that has ended.
+func (s *Service) work(ctx context.Context, id record.ActionID) error {
+	a, err := s.Records.Action(ctx, id)
+	if err != nil || a.Value.Status.Final() {
+		return err
+	}
+	result, err := s.Catalog.Provider(a.Value.Job.Action.TypeID).Start(ctx, a.Value.Job)
+	if err != nil {
+		return fmt.Errorf("start action %s: %w", id, err)
+	}
+	return s.Report(ctx, id, result)
+}

@@ -1,0 +1,93 @@
+// Package orchestrator holds the use cases, one a file: what happens to
+// pipelines and executions, whoever asks for it.
+//
+// Every use case is one [change]: records are read, decided upon and written in
+// one transaction, on condition that nothing that was read has changed. What
+// must happen outside, such as answering a task of the machine, is an outbox
+// row of the same transaction; [Service.Deliver] does it afterwards, perhaps
+// twice. So a handler that runs twice, stops half way or hears old news
+// changes nothing that was not decided once.
+package orchestrator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/bus"
+	"github.com/sluice-ci/sluice/internal/machine"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store"
+)
+
+// Ports are what the use cases work on. All are required.
+type Ports struct {
+	Store   store.Store
+	Machine machine.Machine
+	Catalog action.Catalog
+	Bus     bus.Bus
+}
+
+// Home says where this system lives; ARNs are made from it.
+type Home struct {
+	Account string // 12 digits
+	Region  string
+}
+
+// Options holds what has a sensible default. The zero value is valid.
+type Options struct {
+	Now   func() time.Time // default time.Now
+	NewID func() string    // default random UUIDs, version 4
+	Log   *slog.Logger     // default slog.DiscardHandler
+}
+
+// A Service carries out the use cases. It is safe for concurrent use; any
+// number of services may share one store.
+type Service struct {
+	Ports
+	Records record.Reader
+
+	home  Home
+	now   func() time.Time
+	newID func() string
+	log   *slog.Logger
+}
+
+// New returns a service over p.
+func New(p Ports, home Home, opts Options) (*Service, error) {
+	if p.Store == nil || p.Machine == nil || p.Catalog == nil || p.Bus == nil {
+		return nil, errors.New("orchestrator.New: store, machine, catalog and bus are required")
+	}
+	s := &Service{Ports: p, Records: record.Reader{Store: p.Store, Account: home.Account}, home: home, now: opts.Now, newID: opts.NewID, log: opts.Log}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.newID == nil {
+		s.newID = NewID
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s, nil
+}
+
+// NewID returns a random UUID, version 4, in lower-case hex.
+func NewID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b[:])
+	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
+}
+
+// declaration returns the declaration that e runs.
+func (s *Service) declaration(ctx context.Context, e *record.Execution) (pipeline.Declaration, error) {
+	v, err := s.Records.Version(ctx, e.Pipeline, e.Version)
+	return v.Declaration, err
+}

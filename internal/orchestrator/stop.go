@@ -1,0 +1,98 @@
+package orchestrator
+
+import (
+	"context"
+
+	"github.com/sluice-ci/sluice/events"
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/stage"
+)
+
+// StopExecution asks an execution to end (reference 2.7). Without Abandon what
+// runs may finish; with it, what runs is stopped and its result is not waited
+// for. Waiting can be escalated to abandoning, nothing else may be repeated.
+func (s *Service) StopExecution(ctx context.Context, in Stop) error {
+	return s.change(ctx, func(c *change) error {
+		if _, err := c.Records.Pipeline(ctx, in.Pipeline); err != nil {
+			return err
+		}
+		if _, err := c.Records.Execution(ctx, in.Pipeline, in.Execution); err != nil {
+			return err
+		}
+		e, err := c.execution(in.Execution)
+		if err != nil {
+			return err
+		}
+		switch {
+		case e.Status.Final():
+			return pipeline.Errorf(pipeline.NotStoppable, "The pipeline execution '%s' is not in progress: its status is %s", e.ID, e.Status)
+		case e.Status == pipeline.Stopping && (!in.Abandon || e.Stop != nil && e.Stop.Abandon):
+			return pipeline.Errorf(pipeline.DuplicatedStopRequest, "The pipeline execution '%s' is already being stopped", e.ID)
+		}
+		if e.Status == pipeline.InProgress {
+			e.Status = pipeline.Stopping
+			c.announcePipeline(e, events.Stopping)
+		}
+		e.Stop = &record.Stop{Reason: in.Reason, Abandon: in.Abandon, By: in.By, At: c.at}
+		e.Updated = c.at
+		return c.stop(e, in.Abandon, outcome{stage: pipeline.Stopped, execution: pipeline.Stopped})
+	})
+}
+
+// stop ends e now if it is not inside a stage, or if what runs there is to be
+// abandoned. Otherwise the stage's end will end it.
+func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
+	d, err := c.declaration(c.ctx, e)
+	if err != nil {
+		return err
+	}
+	name := d.Stages[e.Stage].Name
+	s, err := c.stage(e.Pipeline, name, e.Mode)
+	if err != nil {
+		return err
+	}
+	if !e.Inside { // it waits, or was granted the stage and has not heard of it
+		if err := c.dismiss(e, name, o.execution); err != nil {
+			return err
+		}
+		return c.follow(e.Pipeline, name, c.step(s, stage.Remove{Execution: e.ID}))
+	}
+	if !abandon {
+		return nil
+	}
+	if err := c.abandonActions(e, name, o); err != nil {
+		return err
+	}
+	c.later(e.ID, record.Outbox{Stop: &record.StopRun{Run: e.Run, Error: "Sluice." + string(o.execution), Cause: "the execution was stopped"}})
+	return c.ends(e, s, name, "", o)
+}
+
+// abandonActions ends what runs in a stage and has its work stopped.
+func (c *change) abandonActions(e *record.Execution, stageName string, o outcome) error {
+	latest, err := c.latestActions(e, stageName)
+	if err != nil {
+		return err
+	}
+	for _, known := range latest {
+		if known.Status != pipeline.InProgress {
+			continue
+		}
+		a, err := c.action(idOf(known))
+		if err != nil {
+			return err
+		}
+		if a.Status != pipeline.InProgress {
+			continue
+		}
+		a.Token = "" // its run is stopped as a whole
+		result := action.Result{Summary: "Abandoned: the execution was stopped"}
+		if o.execution == pipeline.Cancelled {
+			result.Summary = "The approval action has been canceled."
+		}
+		c.endAction(e, a, pipeline.Abandoned, result)
+		c.later(e.ID, record.Outbox{Kill: &record.Kill{Action: idOf(a)}})
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sluice-ci/sluice/internal/machine"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+)
+
+// Sweep heals what nobody else noticed: it polls the work that goes on
+// elsewhere, ends what is past its deadline, and gives back the stages of
+// executions whose machine run has died. Running it twice is running it once.
+func (s *Service) Sweep(ctx context.Context) error {
+	pipelines, err := s.Records.Pipelines(ctx, "", 0)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, p := range pipelines {
+		active, err := s.Records.Active(ctx, p.Name, 0)
+		if err != nil {
+			return err
+		}
+		for _, e := range active {
+			if err := s.sweepExecution(ctx, e); err != nil {
+				failures = append(failures, fmt.Errorf("sweep execution %s: %w", e.ID, err))
+			}
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func (s *Service) sweepExecution(ctx context.Context, e record.Execution) error {
+	all, err := s.Records.Actions(ctx, e.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		switch {
+		case a.Status != pipeline.InProgress:
+		case !s.now().Before(a.Job.Deadline):
+			if err := s.expire(ctx, idOf(&a)); err != nil {
+				return err
+			}
+		default:
+			if err := s.Resume(ctx, e.ID, a.ID); err != nil {
+				return err
+			}
+		}
+	}
+	status, err := s.Machine.Describe(ctx, e.Run)
+	if err != nil {
+		return err
+	}
+	if status == machine.Running || status == machine.Unknown { // unknown: its start is still in the outbox
+		return nil
+	}
+	return s.Ended(ctx, e.Run, "the state machine ended as "+string(status))
+}
+
+// expire fails an action whose time is up and stops its work.
+func (s *Service) expire(ctx context.Context, id record.ActionID) error {
+	return s.change(ctx, func(c *change) error {
+		a, err := c.action(id)
+		if err != nil || a.Status.Final() {
+			return err
+		}
+		e, err := c.execution(a.Execution)
+		if err != nil {
+			return err
+		}
+		c.endAction(e, a, pipeline.Failed, timedOut(a))
+		c.later(e.ID, record.Outbox{Kill: &record.Kill{Action: id}})
+		return nil
+	})
+}
+
+// Ended hears that a machine run has ended. Usually the execution ended before
+// it; if not, the run died without telling, and whoever it left in a stage
+// must not hold it for ever.
+func (s *Service) Ended(ctx context.Context, run, cause string) error {
+	return s.change(ctx, func(c *change) error {
+		e, err := c.execution(executionOf(run))
+		if pipeline.CodeOf(err) == pipeline.PipelineExecutionNotFound {
+			return nil
+		}
+		if err != nil || e.Run != run || e.Status.Final() {
+			return err
+		}
+		return c.stop(e, true, outcome{stage: pipeline.Failed, execution: pipeline.Failed, summary: "The run of the state machine ended early: " + cause})
+	})
+}

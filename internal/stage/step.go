@@ -1,0 +1,130 @@
+package stage
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/sluice-ci/sluice/internal/pipeline"
+)
+
+// Step returns what becomes of s when ev happens, and what follows from it, in
+// the order in which it is to be carried out. It does not change s.
+func Step(s State, ev Event) (State, []Effect) {
+	s.Waiting = slices.Clone(s.Waiting)
+	var effects []Effect
+	switch ev := ev.(type) {
+	case Enqueue:
+		s.enqueue(ev.Waiter)
+	case Release:
+		if s.Owner == ev.Execution && s.Fence == ev.Fence {
+			s.free()
+		}
+	case Remove:
+		s.drop(ev.Execution)
+		if s.Owner == ev.Execution {
+			s.free()
+		}
+	case Reenter:
+		if s.retryable(ev.Waiter) {
+			effects = append(effects, s.grant(ev.Waiter))
+		}
+	case SetEnabled:
+		s.Disabled = !ev.Enabled
+	case SetMode:
+		s.Mode = ev.Mode
+		if s.Mode == pipeline.Parallel {
+			s.free()
+		}
+	}
+	effects = append(effects, s.settle()...)
+	if len(s.Waiting) == 0 {
+		s.Waiting = nil // one state, one value
+	}
+	return s, effects
+}
+
+// settle brings s to rest: it supersedes those who lost their place and admits
+// those who may enter. It runs after every event, so no event has to know whom
+// it might have woken.
+func (s *State) settle() []Effect {
+	effects := s.supersede()
+	for !s.Disabled && s.Owner == "" && len(s.Waiting) > 0 {
+		effects = append(effects, s.grant(s.next()))
+	}
+	return effects
+}
+
+// supersede takes out, in SUPERSEDED, all who wait but the newest, and the
+// newest too if a newer one has entered.
+func (s *State) supersede() []Effect {
+	if s.Mode == pipeline.Queued || s.Mode == pipeline.Parallel {
+		return nil
+	}
+	newest := s.LastSeq
+	for _, w := range s.Waiting {
+		newest = max(newest, w.Seq)
+	}
+	var effects []Effect
+	s.Waiting = slices.DeleteFunc(s.Waiting, func(w Waiter) bool {
+		if w.Seq < newest {
+			effects = append(effects, Supersede{w})
+		}
+		return w.Seq < newest
+	})
+	return effects
+}
+
+// next returns who enters next. In SUPERSEDED there is only one to choose.
+func (s *State) next() Waiter {
+	if s.Mode == pipeline.Parallel {
+		return s.Waiting[0]
+	}
+	return slices.MinFunc(s.Waiting, func(a, b Waiter) int { return cmp.Compare(a.Seq, b.Seq) })
+}
+
+// grant lets w in.
+func (s *State) grant(w Waiter) Effect {
+	s.drop(w.Execution)
+	s.Fence++
+	s.LastSeq = max(s.LastSeq, w.Seq)
+	s.LastExec, s.LastEntry = w.Execution, w.Entry
+	if s.Mode != pipeline.Parallel {
+		s.Owner, s.OwnerSeq = w.Execution, w.Seq
+	}
+	return Grant{Waiter: w, Fence: s.Fence}
+}
+
+// enqueue puts w behind the others. If its execution waits with an older
+// entry, w takes that place: two waits of one execution would be granted, or
+// superseded, apart from each other.
+func (s *State) enqueue(w Waiter) {
+	if s.Owner == w.Execution || s.entered(w) {
+		return
+	}
+	i := slices.IndexFunc(s.Waiting, func(o Waiter) bool { return o.Execution == w.Execution })
+	switch {
+	case i < 0:
+		s.Waiting = append(s.Waiting, w)
+	case s.Waiting[i].Entry < w.Entry:
+		s.Waiting[i] = w
+	}
+}
+
+// retryable reports whether w may come back.
+func (s *State) retryable(w Waiter) bool {
+	if s.entered(w) {
+		return false
+	}
+	return s.Mode == pipeline.Parallel || s.Owner == "" && s.LastExec == w.Execution
+}
+
+// entered reports whether w is the latest that entered, or older news of it.
+func (s *State) entered(w Waiter) bool {
+	return s.LastExec == w.Execution && w.Entry <= s.LastEntry
+}
+
+func (s *State) free() { s.Owner, s.OwnerSeq = "", 0 }
+
+func (s *State) drop(execution string) {
+	s.Waiting = slices.DeleteFunc(s.Waiting, func(w Waiter) bool { return w.Execution == execution })
+}
