@@ -5,14 +5,24 @@ package local
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
-	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
 
-	"github.com/sluice-ci/sluice/internal/definition"
+	"github.com/sluice-ci/sluice/internal/blob/dir"
+	"github.com/sluice-ci/sluice/internal/bus/mailbox"
+	"github.com/sluice-ci/sluice/internal/compile"
+	"github.com/sluice-ci/sluice/internal/engine"
 	"github.com/sluice-ci/sluice/internal/mapping"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/sqlite"
+	"github.com/sluice-ci/sluice/internal/store"
+	items "github.com/sluice-ci/sluice/internal/store/sqlite"
 )
 
 // Account and Region are what ARNs of a laptop are made of.
@@ -21,13 +31,16 @@ const (
 	Region  = "local"
 )
 
+// sweepEvery is how often the system looks for what nobody noticed.
+const sweepEvery = time.Minute
+
 // Options say how a system is opened. Data is required.
 type Options struct {
-	Data            string // folder of everything that is kept
-	Mapping         mapping.Mapping
-	Log             *slog.Logger
-	AcceptLoss      bool // open although acknowledged writes are missing
-	SimulateSources bool // sources that are not mapped are simulated instead of failing
+	Data       string // folder of everything that is kept
+	Mapping    mapping.Mapping
+	Log        *slog.Logger
+	AcceptLoss bool // open although acknowledged writes are missing
+	Simulate   bool // simulate every action but approvals
 }
 
 // A System is an open data folder with everything that works on it. Exactly
@@ -35,34 +48,143 @@ type Options struct {
 type System struct {
 	Service *orchestrator.Service
 	Records record.Reader
+
+	opts    Options
+	store   store.Store
+	db      *sqlite.DB
+	engine  *engine.Engine
+	pump    *pump
+	catalog *catalog
+	changed chan struct{} // some pipeline was created or updated
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
 }
 
 // Open opens or makes a data folder and goes on with whatever was under way.
-func Open(ctx context.Context, o Options) (*System, error) { return nil, errors.New("not there yet") }
-
-// Close stops taking work and closes the folder. What runs is resumed by the
-// next Open, as after a crash; builds under way are ended first.
-func (s *System) Close() error { return nil }
-
-// Register makes the pipelines of the folder equal to defs: new ones are
-// created, changed ones updated, and the names of both are returned. It starts
-// no execution and deletes nothing.
-func (s *System) Register(ctx context.Context, defs []definition.Definition) (created, updated []string, err error) {
-	return nil, nil, nil
+func Open(ctx context.Context, o Options) (*System, error) {
+	if o.Data == "" {
+		return nil, errors.New("local.Open: Data is required")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	data, err := filepath.Abs(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	o.Data = data
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, err
+	}
+	db, err := sqlite.Open(data, sqlite.Options{Log: o.Log, AcceptLoss: o.AcceptLoss})
+	if err != nil {
+		return nil, err
+	}
+	s := &System{opts: o, db: db, changed: make(chan struct{}, 1)}
+	if err := s.assemble(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
 }
 
-// Watch watches the mapped repositories and buckets until ctx ends and starts
-// what listens to them.
-func (s *System) Watch(ctx context.Context) error { return nil }
+// assemble puts the adapters together and starts what works by itself.
+func (s *System) assemble(ctx context.Context) error {
+	table, err := items.New(s.db)
+	if err != nil {
+		return err
+	}
+	s.pump = newPump(s.opts.Log)
+	s.store = store.Observe(table, s.observe)
+	blobs, err := dir.New(filepath.Join(s.opts.Data, "artifacts"))
+	if err != nil {
+		return err
+	}
+	journal, err := engine.NewJournal(ctx, s.db)
+	if err != nil {
+		return err
+	}
+	h := &handlers{log: s.opts.Log}
+	s.engine, err = engine.Open(ctx, journal, h, s.machineText, engine.Options{Log: s.opts.Log, Ended: h.ended})
+	if err != nil {
+		return err
+	}
+	s.catalog, err = newCatalog(s.opts, blobs, h.resume)
+	if err != nil {
+		return err
+	}
+	mail, err := mailbox.New(table)
+	if err != nil {
+		return err
+	}
+	s.Service, err = orchestrator.New(
+		orchestrator.Ports{Store: s.store, Machine: s.engine, Catalog: s.catalog, Bus: mail},
+		orchestrator.Home{Account: Account, Region: Region},
+		orchestrator.Options{Log: s.opts.Log},
+	)
+	if err != nil {
+		return err
+	}
+	s.Records, h.service = s.Service.Records, s.Service
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.wg.Go(func() {
+		if err := s.engine.Serve(background); err != nil {
+			s.opts.Log.Error("engine stopped", "err", err)
+		}
+	})
+	s.wg.Go(func() { s.sweep(background) })
+	return s.pump.start(s.Service)
+}
 
-// Handler serves the API and what the program's own commands read beside it:
-//
-//	POST /                            the CodePipeline API
-//	GET  /logs/{actionExecutionId}    the log so far, text/plain; ?offset=N bytes to skip
-//	GET  /decisions/{pipeline}        JSON list of record.Decision, newest first
-//
-// hosts are the Host headers it answers to, such as 127.0.0.1:8080.
-func (s *System) Handler(hosts ...string) http.Handler { return nil }
+// observe hears of every transaction that was committed.
+func (s *System) observe(ops []store.Op) {
+	s.pump.observe(ops)
+	for _, op := range ops {
+		if op.PK == record.PipelinesKey || record.IsVersion(op.Key) {
+			select {
+			case s.changed <- struct{}{}:
+			default:
+			}
+			return
+		}
+	}
+}
+
+// machineText compiles the machine of a version of a pipeline. The engine asks
+// once for a run and keeps the text.
+func (s *System) machineText(ctx context.Context, name string, version int) ([]byte, error) {
+	v, err := s.Records.Version(ctx, name, version)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(compile.Machine(v.Declaration, compile.Local))
+}
+
+func (s *System) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := s.Service.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.opts.Log.Warn("sweep", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Close stops taking work and closes the folder. Builds under way are ended;
+// the next Open finds them lost and goes on, as after a crash.
+func (s *System) Close() error {
+	s.stop()
+	s.wg.Wait()
+	s.pump.close()
+	return errors.Join(s.catalog.close(), s.db.Close())
+}
 
 // LogFile returns where the log of an action execution lies; it may not exist.
-func (s *System) LogFile(actionExecutionID string) string { return "" }
+func (s *System) LogFile(actionExecutionID string) string {
+	return filepath.Join(s.opts.Data, "logs", filepath.Base(actionExecutionID)+".log")
+}

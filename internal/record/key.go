@@ -26,6 +26,11 @@ func HistoryKey(name string, seq int64) store.Key {
 	return store.Key{PK: "HIST#" + name, SK: fmt.Sprintf("%012d", seq)}
 }
 
+// IsVersion reports whether key is that of a Version.
+func IsVersion(key store.Key) bool {
+	return strings.HasPrefix(key.PK, "PIPE#") && strings.HasPrefix(key.SK, "V#")
+}
+
 // ActiveKey is the key of the mark that an execution has not ended.
 func ActiveKey(name, execution string) store.Key {
 	return store.Key{PK: "ACTIVE#" + name, SK: execution}

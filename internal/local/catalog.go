@@ -1,0 +1,77 @@
+package local
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/approval"
+	"github.com/sluice-ci/sluice/internal/action/git"
+	"github.com/sluice-ci/sluice/internal/action/s3"
+	"github.com/sluice-ci/sluice/internal/action/simulated"
+	"github.com/sluice-ci/sluice/internal/blob"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+)
+
+// catalog knows what really runs here. Everything else is simulated, and says
+// so.
+type catalog struct {
+	real      map[kind]action.Provider
+	simulated action.Provider
+}
+
+// kind is an action type without its version.
+type kind struct {
+	category pipeline.Category
+	provider string
+}
+
+func newCatalog(o Options, blobs blob.Store, ended func(action.Job)) (*catalog, error) {
+	salt, err := saltOf(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	gate, err := approval.New(salt)
+	if err != nil {
+		return nil, err
+	}
+	simulation := simulated.New(blobs, simulated.Options{Sources: o.Simulate})
+	if o.Simulate {
+		return &catalog{simulated: simulation, real: map[kind]action.Provider{{pipeline.Approval, "Manual"}: gate}}, nil
+	}
+	repositories := git.New(o.Mapping, blobs)
+	c := &catalog{simulated: simulation, real: map[kind]action.Provider{
+		{pipeline.Approval, "Manual"}:                 gate,
+		{pipeline.Deploy, "S3"}:                       s3.NewDeploy(o.Mapping, o.Data, blobs),
+		{pipeline.Source, "S3"}:                       s3.NewSource(o.Mapping, o.Data, blobs),
+		{pipeline.Source, "CodeCommit"}:               repositories,
+		{pipeline.Source, "CodeStarSourceConnection"}: repositories,
+		{pipeline.Source, "GitHub"}:                   repositories,
+	}}
+	return c, nil
+}
+
+// Provider implements action.Catalog.
+func (c *catalog) Provider(id pipeline.ActionTypeID) action.Provider {
+	if p, ok := c.real[kind{id.Category, id.Provider}]; ok && id.Owner != pipeline.Custom {
+		return p
+	}
+	return c.simulated
+}
+
+func (c *catalog) close() error { return nil }
+
+// saltOf returns what makes approval tokens of this folder unlike any other's.
+func saltOf(data string) ([]byte, error) {
+	file := filepath.Join(data, "salt")
+	salt, err := os.ReadFile(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return salt, err
+	}
+	salt = make([]byte, 32)
+	rand.Read(salt) // never fails
+	return salt, os.WriteFile(file, salt, 0o600)
+}

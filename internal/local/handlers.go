@@ -1,0 +1,56 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/compile"
+	"github.com/sluice-ci/sluice/internal/machine"
+	"github.com/sluice-ci/sluice/internal/orchestrator"
+)
+
+// handlers are the functions that the machines call. Each decodes its payload
+// and calls one use case, as the Lambda handlers do.
+type handlers struct {
+	service *orchestrator.Service // set before the engine serves
+	log     *slog.Logger
+}
+
+// Invoke implements engine.Invoker.
+func (h *handlers) Invoke(ctx context.Context, function string, payload []byte) error {
+	switch function {
+	case compile.Local.Stage:
+		return call(ctx, payload, h.service.Enter)
+	case compile.Local.Source, compile.Local.Build, compile.Local.Deploy, compile.Local.Invoke, compile.Local.Approval:
+		return call(ctx, payload, h.service.RunAction)
+	}
+	return fmt.Errorf("function %q does not exist", function)
+}
+
+func call[In any](ctx context.Context, payload []byte, use func(context.Context, In) error) error {
+	var in In
+	if err := json.Unmarshal(payload, &in); err != nil {
+		return fmt.Errorf("payload %.200q: %w", payload, err)
+	}
+	return use(ctx, in)
+}
+
+// ended hears that a machine run has ended. Usually there is nothing to do.
+func (h *handlers) ended(name string, status machine.Status, errorName, cause string) {
+	if status == machine.Succeeded {
+		return
+	}
+	if err := h.service.Ended(context.Background(), name, errorName+" "+cause); err != nil {
+		h.log.Warn("the end of a machine run is not recorded; the sweep will", "run", name, "err", err)
+	}
+}
+
+// resume hears that the work of a job has ended.
+func (h *handlers) resume(job action.Job) {
+	if err := h.service.Resume(context.Background(), job.ExecutionID, job.ID); err != nil {
+		h.log.Warn("the end of an action is not recorded; the sweep will", "execution", job.ExecutionID, "action", job.Action.Name, "err", err)
+	}
+}

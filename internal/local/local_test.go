@@ -1,0 +1,109 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/definition"
+	"github.com/sluice-ci/sluice/internal/local"
+	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+)
+
+const sim = `
+pipeline:
+  name: app
+  pipelineType: V2
+  stages:
+    - name: Source
+      actions:
+        - name: Image
+          actionTypeId: {category: Source, owner: AWS, provider: ECR, version: 1}
+          configuration: {RepositoryName: app}
+          outputArtifacts: [{name: Code}]
+    - name: Deploy
+      actions:
+        - name: Gate
+          actionTypeId: {category: Approval, owner: AWS, provider: Manual, version: 1}
+        - name: One
+          runOrder: 2
+          actionTypeId: {category: Deploy, owner: AWS, provider: ECS, version: 1}
+          configuration: {ClusterName: c, ServiceName: s}
+          inputArtifacts: [{name: Code}]
+        - name: Two
+          runOrder: 2
+          actionTypeId: {category: Deploy, owner: AWS, provider: ECS, version: 1}
+          configuration: {ClusterName: c, ServiceName: t}
+          inputArtifacts: [{name: Code}]
+`
+
+// TestReopen runs an execution up to an approval, closes the folder, opens it
+// again, approves, and sees the execution end.
+func TestReopen(t *testing.T) {
+	def, err := definition.Read("app.yaml", []byte(sim), definition.Options{RoleARN: "arn:aws:iam::000000000000:role/local", ArtifactBucket: "artifacts"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := t.TempDir()
+	open := func() *local.System {
+		s, err := local.Open(t.Context(), local.Options{Data: data, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := open()
+	if _, _, err := s.Register(t.Context(), []definition.Definition{def}); err != nil {
+		t.Fatal(err)
+	}
+	id, err := s.Service.StartExecution(t.Context(), orchestrator.Start{Pipeline: "app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := ""
+	await(t, func() (bool, string) {
+		all, err := s.Records.LatestActions(t.Context(), "app", "Deploy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		token = all["Gate"].Result.Token
+		return token != "", "the approval to wait"
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open()
+	defer s.Close()
+	_, err = s.Service.PutApproval(t.Context(), orchestrator.Approval{Pipeline: "app", Stage: "Deploy", Action: "Gate", Token: token, Approved: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() (bool, string) {
+		e, err := s.Records.Execution(t.Context(), "app", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Value.Status == pipeline.Succeeded, fmt.Sprintf("success, not %s %s", e.Value.Status, e.Value.StatusSummary)
+	})
+}
+
+// await polls until what holds, for at most 20 seconds.
+func await(t *testing.T, what func() (bool, string)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		ok, missing := what()
+		if ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited for %s", missing)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
