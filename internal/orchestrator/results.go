@@ -36,6 +36,9 @@ func (r results) variable(e *record.Execution, d pipeline.Declaration, namespace
 	for i := len(r) - 1; i >= 0; i-- {
 		if r[i].Job.Action.Namespace == namespace {
 			value, ok := r[i].Result.Variables[key]
+			if !ok && r[i].Result.Simulated { // what it would give is not known, but it would
+				return "simulated-" + key, true
+			}
 			return value, ok
 		}
 	}
