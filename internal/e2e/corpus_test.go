@@ -48,7 +48,9 @@ func TestCorpus(t *testing.T) {
 	}
 	t.Logf("%d of %d definitions run", len(running), len(cases))
 	for name, id := range running {
-		finish(t, s, name, id)
+		if e := ended(t, s, name, id); e.Status != pipeline.Succeeded {
+			t.Errorf("%s ended as %s: %s", name, e.Status, e.StatusSummary)
+		}
 	}
 }
 
@@ -82,8 +84,8 @@ func start(t *testing.T, s *local.System, i int, def definition.Definition) star
 	return started{d.Name, id}
 }
 
-// finish approves what waits until the execution has ended well.
-func finish(t *testing.T, s *local.System, name, id string) {
+// ended approves what waits until the execution has ended.
+func ended(t *testing.T, s *local.System, name, id string) record.Execution {
 	t.Helper()
 	var e record.Execution
 	await(t, name+" to end", func() bool {
@@ -97,9 +99,7 @@ func finish(t *testing.T, s *local.System, name, id string) {
 		}
 		return e.Status.Final()
 	})
-	if e.Status != pipeline.Succeeded {
-		t.Errorf("%s ended as %s: %s", name, e.Status, e.StatusSummary)
-	}
+	return e
 }
 
 func approveAll(t *testing.T, s *local.System, name, id string) {

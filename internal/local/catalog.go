@@ -9,11 +9,15 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/approval"
+	"github.com/sluice-ci/sluice/internal/action/background"
+	"github.com/sluice-ci/sluice/internal/action/codebuild"
+	"github.com/sluice-ci/sluice/internal/action/commands"
 	"github.com/sluice-ci/sluice/internal/action/git"
 	"github.com/sluice-ci/sluice/internal/action/s3"
 	"github.com/sluice-ci/sluice/internal/action/simulated"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/secret/file"
 )
 
 // catalog knows what really runs here. Everything else is simulated, and says
@@ -29,7 +33,22 @@ type kind struct {
 	provider string
 }
 
-func newCatalog(o Options, blobs blob.Store, ended func(action.Job)) (*catalog, error) {
+func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog, error) {
+	runner, err := background.New(o.Data, background.Options{Ended: ended})
+	if err != nil {
+		return nil, err
+	}
+	if n, err := runner.Sweep(); err != nil || n > 0 {
+		o.Log.Warn("processes of an earlier run were ended", "number", n, "err", err)
+	}
+	secrets := o.Mapping.Secrets
+	if secrets == "" {
+		secrets = filepath.Join(o.Data, "secrets.yaml")
+	}
+	vault, err := file.New(secrets)
+	if err != nil {
+		return nil, err
+	}
 	salt, err := saltOf(o.Data)
 	if err != nil {
 		return nil, err
@@ -42,9 +61,21 @@ func newCatalog(o Options, blobs blob.Store, ended func(action.Job)) (*catalog, 
 	if o.Simulate {
 		return &catalog{simulated: simulation, real: map[kind]action.Provider{{pipeline.Approval, "Manual"}: gate}}, nil
 	}
+	builds, err := codebuild.New(runner, blobs, codebuild.Options{Projects: o.Mapping.Projects, Secrets: vault})
+	if err != nil {
+		return nil, err
+	}
+	shell, err := commands.New(runner, blobs, commands.Options{Secrets: vault})
+	if err != nil {
+		return nil, err
+	}
 	repositories := git.New(o.Mapping, blobs)
 	c := &catalog{simulated: simulation, real: map[kind]action.Provider{
 		{pipeline.Approval, "Manual"}:                 gate,
+		{pipeline.Build, "CodeBuild"}:                 builds,
+		{pipeline.Test, "CodeBuild"}:                  builds,
+		{pipeline.Build, "Commands"}:                  shell,
+		{pipeline.Compute, "Commands"}:                shell,
 		{pipeline.Deploy, "S3"}:                       s3.NewDeploy(o.Mapping, o.Data, blobs),
 		{pipeline.Source, "S3"}:                       s3.NewSource(o.Mapping, o.Data, blobs),
 		{pipeline.Source, "CodeCommit"}:               repositories,

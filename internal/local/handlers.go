@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/compile"
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
@@ -49,8 +48,8 @@ func (h *handlers) ended(name string, status machine.Status, errorName, cause st
 }
 
 // resume hears that the work of a job has ended.
-func (h *handlers) resume(job action.Job) {
-	if err := h.service.Resume(context.Background(), job.ExecutionID, job.ID); err != nil {
-		h.log.Warn("the end of an action is not recorded; the sweep will", "execution", job.ExecutionID, "action", job.Action.Name, "err", err)
+func (h *handlers) resume(jobID string) {
+	if err := h.service.Resume(context.Background(), jobID); err != nil {
+		h.log.Warn("the end of an action is not recorded; the sweep will", "action", jobID, "err", err)
 	}
 }

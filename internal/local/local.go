@@ -125,6 +125,11 @@ func (s *System) assemble(ctx context.Context) error {
 		return err
 	}
 	s.Records, h.service = s.Service.Records, s.Service
+	// What a crash left is read before anything new can be written, and
+	// delivered once the engine serves.
+	if err := s.pump.start(s.Service); err != nil {
+		return err
+	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.wg.Go(func() {
@@ -133,7 +138,7 @@ func (s *System) assemble(ctx context.Context) error {
 		}
 	})
 	s.wg.Go(func() { s.sweep(background) })
-	return s.pump.start(s.Service)
+	return nil
 }
 
 // observe hears of every transaction that was committed.

@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"slices"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
@@ -13,14 +12,10 @@ import (
 // service fills in. With in.Start its first execution is started in the same
 // transaction.
 func (s *Service) CreatePipeline(ctx context.Context, in Create) (pipeline.Declaration, error) {
-	if err := refuse(in.Declaration); err != nil {
-		return pipeline.Declaration{}, err
+	if err := pipeline.Failure(pipeline.Validate(in.Declaration)); err != nil {
+		return in.Declaration, err
 	}
 	d := pipeline.Normalize(in.Declaration)
-	d.Version = 1
-	if err := maskedSecrets(d, pipeline.Declaration{}); err != nil {
-		return d, err
-	}
 	err := s.change(ctx, func(c *change) error {
 		p, at, err := c.vacant(d.Name)
 		if err != nil {
@@ -56,28 +51,12 @@ func (c *change) vacant(name string) (*record.Pipeline, int64, error) {
 	return &p, it.Version, err
 }
 
-// refuse returns the exception the API raises for d: its shape first, then the
-// first structure rule that does not hold (reference 1.6).
-func refuse(d pipeline.Declaration) error {
-	problems := pipeline.Validate(d)
-	if len(problems) == 0 {
-		return nil
-	}
-	if slices.ContainsFunc(problems, func(p pipeline.Problem) bool { return p.Code == pipeline.Validation }) {
-		return pipeline.Errorf(pipeline.Validation, "%s", pipeline.ShapeMessage(problems))
-	}
-	return pipeline.Errorf(problems[0].Code, "%s", problems[0].Message)
-}
-
 // UpdatePipeline replaces the declaration of a pipeline. Executions that are
 // under way are cancelled when what they run has ended, unless they are
 // PARALLEL (reference 2.6); waiting ones, and those that wait for an approval,
 // end now.
 func (s *Service) UpdatePipeline(ctx context.Context, d pipeline.Declaration, by string) (pipeline.Declaration, error) {
-	if err := refuse(d); err != nil {
-		return d, err
-	}
-	next := pipeline.Normalize(d)
+	var next pipeline.Declaration
 	err := s.change(ctx, func(c *change) error {
 		p, err := c.pipeline(d.Name)
 		if err != nil {
@@ -87,11 +66,11 @@ func (s *Service) UpdatePipeline(ctx context.Context, d pipeline.Declaration, by
 		if err != nil {
 			return err
 		}
-		next = pipeline.Normalize(d)
-		if err := maskedSecrets(next, before.Declaration); err != nil {
+		next = pipeline.Unmask(d, before.Declaration)
+		if err := pipeline.Failure(pipeline.Validate(next)); err != nil {
 			return err
 		}
-		keepSecrets(next, before.Declaration)
+		next = pipeline.Normalize(next)
 		p.Version++
 		p.Updated = c.at
 		next.Version = p.Version

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxLost            = 3       // tries of an action whose work gets lost, in all
+	maxLost            = 5       // tries of an action whose work gets lost, in all
 	maxOutputVariables = 122_880 // bytes, reference 1.4
 )
 
@@ -144,18 +144,10 @@ func (c *change) noteRevision(e *record.Execution, a *record.Action) {
 // answer. jobID is the action execution id. It is called when a service says
 // that something ended, or when nobody has said anything for a while; either
 // may come first, or twice.
-func (s *Service) Resume(ctx context.Context, execution, jobID string) error {
-	all, err := s.Records.Actions(ctx, execution)
-	if err != nil {
+func (s *Service) Resume(ctx context.Context, jobID string) error {
+	a, err := s.Records.Job(ctx, jobID)
+	if err != nil || a.Status.Final() {
 		return err
-	}
-	i := slices.IndexFunc(all, func(a record.Action) bool { return a.ID == jobID })
-	if i < 0 {
-		return pipeline.Errorf(pipeline.ActionNotFound, "execution %s has no action execution %s", execution, jobID)
-	}
-	a := all[i]
-	if a.Status.Final() {
-		return nil
 	}
 	result, err := s.Catalog.Provider(a.Job.Action.TypeID).Poll(ctx, a.Job)
 	if err != nil {

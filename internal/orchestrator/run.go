@@ -108,6 +108,7 @@ func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipel
 	c.actions[a.Key()] = &tracked[record.Action]{value: a}
 	added := &c.actions[a.Key()].value
 	c.set(record.LatestKey(e.Pipeline, st.Name, a.Name), idOf(added))
+	c.put(record.JobKey(a.ID), idOf(added))
 	job, err := c.job(e, d, declared, added)
 	added.Job = job
 	c.announceAction(e, added, events.Started)

@@ -239,7 +239,7 @@ func (c catalog) Start(_ context.Context, in action.Job) (action.Result, error) 
 			if j.result.Status == pipeline.InProgress {
 				j.result = c.w.end(in)
 			}
-			return c.w.svc.Resume(c.w.t.Context(), in.ExecutionID, in.ID)
+			return c.w.svc.Resume(c.w.t.Context(), in.ID)
 		})
 	default:
 		j.result = c.w.end(in)

@@ -115,15 +115,16 @@ type RuleTypeID struct {
 	Version  string `json:"version,omitempty"`
 }
 
-// An Action is one task of a stage.
+// An Action is one task of a stage. The service echoes its configuration and
+// artifacts even when they are empty, so only nil leaves those fields out.
 type Action struct {
 	Name                 string                `json:"name"`
 	TypeID               ActionTypeID          `json:"actionTypeId"`
 	RunOrder             int                   `json:"runOrder,omitempty"` // 1 to 999; 1 when left out
-	Configuration        map[string]string     `json:"configuration,omitempty"`
+	Configuration        map[string]string     `json:"configuration,omitzero"`
 	Commands             []string              `json:"commands,omitempty"`
-	OutputArtifacts      []OutputArtifact      `json:"outputArtifacts,omitempty"`
-	InputArtifacts       []InputArtifact       `json:"inputArtifacts,omitempty"`
+	OutputArtifacts      []OutputArtifact      `json:"outputArtifacts,omitzero"`
+	InputArtifacts       []InputArtifact       `json:"inputArtifacts,omitzero"`
 	OutputVariables      []string              `json:"outputVariables,omitempty"`
 	RoleARN              string                `json:"roleArn,omitempty"`
 	Region               string                `json:"region,omitempty"`

@@ -23,6 +23,7 @@ const (
 	PipelineExecutionNotFound  Code = "PipelineExecutionNotFoundException"
 	StageNotFound              Code = "StageNotFoundException"
 	ActionNotFound             Code = "ActionNotFoundException"
+	ActionExecutionNotFound    Code = "ActionExecutionNotFoundException"
 	NotStoppable               Code = "PipelineExecutionNotStoppableException"
 	DuplicatedStopRequest      Code = "DuplicatedStopRequestException"
 	StageNotRetryable          Code = "StageNotRetryableException"

@@ -13,6 +13,7 @@
 //	ACTIVE#<pipeline>        <execution>            that the execution has not ended
 //	EXEC#<execution>         META                   Execution
 //	EXEC#<execution>         ACT#<attempt>#<stage>#<action>#<try>   Action
+//	JOB#<action execution>   JOB                    ActionID
 //	EXEC#<execution>         TOK#<stage>            Waiter
 //	STAGE#<pipeline>#<stage> LOCK                   Stage
 //	STAGE#<pipeline>#<stage> ACT#<action>           key of the action's latest execution

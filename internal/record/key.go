@@ -45,6 +45,9 @@ func ActionKey(execution string, attempt int, stage, action string, try int) sto
 	return store.Key{PK: "EXEC#" + execution, SK: fmt.Sprintf("ACT#%04d#%s#%s#%02d", attempt, stage, action, try)}
 }
 
+// JobKey is the key of the ActionID of an action execution, found by its id.
+func JobKey(id string) store.Key { return store.Key{PK: "JOB#" + id, SK: "JOB"} }
+
 // WaiterKey is the key of a Waiter.
 func WaiterKey(execution, stage string) store.Key {
 	return store.Key{PK: "EXEC#" + execution, SK: "TOK#" + stage}

@@ -173,6 +173,19 @@ func (r Reader) Action(ctx context.Context, id ActionID) (Versioned[Action], err
 	})
 }
 
+// Job returns the action whose execution has the id, or
+// ActionExecutionNotFoundException.
+func (r Reader) Job(ctx context.Context, id string) (Action, error) {
+	v, err := load[ActionID](ctx, r, JobKey(id), func() error {
+		return pipeline.Errorf(pipeline.ActionExecutionNotFound, "The action execution '%s' was not found", id)
+	})
+	if err != nil {
+		return Action{}, err
+	}
+	a, err := r.Action(ctx, v.Value)
+	return a.Value, err
+}
+
 // Stage returns the lock of a stage; one that was never entered is free. The
 // zero State has no mode: the caller knows the pipeline's.
 func (r Reader) Stage(ctx context.Context, name, stageName string) (Versioned[Stage], error) {

@@ -1,0 +1,250 @@
+// Package dir keeps objects as files: bucket and key are the path below one
+// folder, so a person finds an artifact where its name says.
+//
+// A key that is no harmless path is refused, and a key cannot lie below
+// another. An object appears under its name in one step, when all of it is on
+// disk; what a crash leaves behind lies in a folder of its own and is removed
+// by the next start.
+package dir
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/sluice-ci/sluice/internal/blob"
+)
+
+// partial is the folder of objects that are being written. No bucket can have
+// its name.
+const partial = ".partial"
+
+// inMemory is up to which size a verified object is held in memory.
+const inMemory = 4 << 20
+
+// Store keeps objects in a folder.
+type Store struct{ root *os.Root }
+
+var _ blob.Store = (*Store)(nil)
+
+// New returns the store in folder, and creates the folder if there is none.
+func New(folder string) (*Store, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("object store: %w", err)
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("object store: %w", err)
+	}
+	s := &Store{root}
+	if err := cmp.Or(root.MkdirAll(partial, 0o700), s.sweep()); err != nil {
+		root.Close()
+		return nil, fmt.Errorf("object store: %w", err)
+	}
+	return s, nil
+}
+
+// Close gives the folder back. Objects that are open stay open.
+func (s *Store) Close() error { return s.root.Close() }
+
+// sweep removes what was left by processes that died while they wrote. A file
+// that is still being written is locked.
+func (s *Store) sweep() error {
+	d, err := s.root.Open(partial)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		f, err := s.root.Open(path.Join(partial, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if tryLock(f) {
+			err = s.root.Remove(path.Join(partial, name))
+		}
+		f.Close()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Create implements blob.Store.
+func (s *Store) Create(ctx context.Context, bucket, key string, r io.Reader) (blob.Ref, error) {
+	name, err := objectPath(bucket, key)
+	if err != nil {
+		return blob.Ref{}, err
+	}
+	if _, err := s.root.Lstat(name); err == nil { // before all of r is read for nothing
+		return blob.Ref{}, fmt.Errorf("create object %s/%s: %w", bucket, key, blob.ErrExists)
+	}
+	ref := blob.Ref{Bucket: bucket, Key: key}
+	if err := s.create(ctx, name, r, &ref); err != nil {
+		return blob.Ref{}, fmt.Errorf("create object %s/%s: %w", bucket, key, err)
+	}
+	return ref, nil
+}
+
+// create writes the object beside its place, makes it durable, and gives it
+// its name last. A link, unlike a rename, replaces nothing.
+func (s *Store) create(ctx context.Context, name string, r io.Reader, ref *blob.Ref) error {
+	temp := path.Join(partial, rand.Text())
+	f, err := s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer s.root.Remove(temp)
+	defer f.Close()
+	tryLock(f) // nobody else knows the name, so nobody else holds it
+	digest := sha256.New()
+	if ref.Size, err = io.Copy(io.MultiWriter(f, digest), reader{ctx, r}); err != nil {
+		return err
+	}
+	ref.Digest = format(digest)
+	if err := cmp.Or(f.Sync(), f.Chmod(0o400)); err != nil {
+		return err
+	}
+	folder := path.Dir(name)
+	if err := s.root.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	if err := s.root.Link(temp, name); errors.Is(err, fs.ErrExist) {
+		return blob.ErrExists
+	} else if err != nil {
+		return err
+	}
+	for ; ; folder = path.Dir(folder) { // each may be new
+		if err := s.syncFolder(folder); err != nil || folder == "." {
+			return err
+		}
+	}
+}
+
+func (s *Store) syncFolder(name string) error {
+	d, err := s.root.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Open implements blob.Store. What it hands out is a private copy made while
+// the digest was computed, so a change to the file after that does no harm.
+func (s *Store) Open(ctx context.Context, ref blob.Ref) (blob.Object, error) {
+	name, err := objectPath(ref.Bucket, ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	object, err := s.open(ctx, name, ref)
+	if err != nil {
+		return nil, fmt.Errorf("open object %s/%s: %w", ref.Bucket, ref.Key, err)
+	}
+	return object, nil
+}
+
+func (s *Store) open(ctx context.Context, name string, ref blob.Ref) (blob.Object, error) {
+	f, err := s.root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, blob.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, blob.ErrNotFound
+	}
+	if info.Size() != ref.Size {
+		return nil, fmt.Errorf("%w: it has %d bytes, not %d", blob.ErrDigest, info.Size(), ref.Size)
+	}
+	object, digest, err := s.copy(ctx, f, ref.Size)
+	if err != nil {
+		return nil, err
+	}
+	if digest != ref.Digest {
+		object.Close()
+		return nil, fmt.Errorf("%w: it is %s, not %q", blob.ErrDigest, digest, ref.Digest)
+	}
+	return object, nil
+}
+
+// copy returns size bytes of r in a place of their own, and their digest.
+func (s *Store) copy(ctx context.Context, r io.Reader, size int64) (blob.Object, string, error) {
+	digest := sha256.New()
+	r = io.TeeReader(io.LimitReader(reader{ctx, r}, size), digest)
+	if size <= inMemory {
+		b := make([]byte, size)
+		if _, err := io.ReadFull(r, b); err != nil {
+			return nil, "", err
+		}
+		return object{bytes.NewReader(b)}, format(digest), nil
+	}
+	temp := path.Join(partial, rand.Text())
+	f, err := s.root.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, "", err
+	}
+	err = s.root.Remove(temp) // it lives as long as it is open
+	if err == nil {
+		_, err = io.Copy(f, r)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, "", err
+	}
+	return readOnly{f}, format(digest), nil
+}
+
+// object is an object in memory.
+type object struct{ *bytes.Reader }
+
+func (object) Close() error { return nil }
+
+// readOnly is a file without its methods that write.
+type readOnly struct{ f *os.File }
+
+func (o readOnly) Read(b []byte) (int, error)                { return o.f.Read(b) }
+func (o readOnly) ReadAt(b []byte, off int64) (int, error)   { return o.f.ReadAt(b, off) }
+func (o readOnly) Seek(off int64, whence int) (int64, error) { return o.f.Seek(off, whence) }
+func (o readOnly) Close() error                              { return o.f.Close() }
+
+// reader is r until ctx ends.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r reader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(b)
+}
+
+func format(digest hash.Hash) string { return "sha256:" + hex.EncodeToString(digest.Sum(nil)) }

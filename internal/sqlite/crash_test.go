@@ -1,0 +1,271 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/sluice-ci/sluice/internal/sqlite"
+)
+
+// image copies the files of a database as they are, as if its machine had
+// lost power. The lock names a process, so the stop counts as unclean.
+func image(t *testing.T, from string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{"lock": []byte("1\n")}
+	for _, name := range []string{"sluice.db", "sluice.db-wal", "highwater"} {
+		b, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			files[name] = b
+		}
+	}
+	return files
+}
+
+func restore(t *testing.T, files map[string][]byte) string {
+	t.Helper()
+	folder := t.TempDir()
+	for name, b := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// crashed returns the image of a database with n commits: put(0) to put(n-1)
+// after the one that created the table.
+func crashed(t *testing.T, n int) map[string][]byte {
+	t.Helper()
+	folder := t.TempDir()
+	db := open(t, folder)
+	for k := range n {
+		if err := db.Write(t.Context(), put(k)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return image(t, folder)
+}
+
+// count opens folder and returns how many puts it has. They must be a prefix.
+func count(t *testing.T, folder string, acceptLoss bool) (int, error) {
+	t.Helper()
+	db, err := sqlite.Open(folder, sqlite.Options{AcceptLoss: acceptLoss})
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	if err := db.Write(t.Context(), func(tx *sqlite.Tx) error { return tx.Exec(createT) }); err != nil {
+		t.Fatal(err)
+	}
+	got := keys(t, db)
+	for i, k := range got {
+		if i != k {
+			t.Fatalf("keys %v are no prefix", got)
+		}
+	}
+	return len(got), nil
+}
+
+// TestPrefixOrRefused damages the log of a database in many ways. Opening it
+// must either give every commit or be refused; going on regardless must give a
+// prefix.
+func TestPrefixOrRefused(t *testing.T) {
+	const commits = 60
+	whole := crashed(t, commits)
+	wal := whole["sluice.db-wal"]
+	if len(wal) < 32+commits*4096 {
+		t.Fatalf("the log has %d bytes, so it cannot hold %d commits", len(wal), commits)
+	}
+	rounds := 90
+	if testing.Short() {
+		rounds = 20
+	}
+	rng := rand.New(rand.NewPCG(1, 49))
+	refused, intact := 0, 0
+	for i := range rounds {
+		damaged := slices.Clone(wal)
+		at := rng.IntN(len(wal))
+		what := fmt.Sprintf("round %d: bit flipped in byte %d", i, at)
+		switch i % 3 {
+		case 0:
+			damaged[at] ^= 1 << rng.IntN(8)
+		case 1:
+			damaged, what = damaged[:at], fmt.Sprintf("round %d: cut at byte %d", i, at)
+		case 2: // the border of a page, where nothing is torn
+			at = 32 + at/4120*4120
+			damaged, what = damaged[:at], fmt.Sprintf("round %d: cut behind page %d", i, at/4120)
+		}
+		files := map[string][]byte{"sluice.db": whole["sluice.db"], "sluice.db-wal": damaged, "highwater": whole["highwater"], "lock": whole["lock"]}
+		folder := restore(t, files)
+		n, err := count(t, folder, false)
+		if err == nil {
+			intact++
+			if n != commits {
+				t.Errorf("%s: opened with %d of %d commits and no error", what, n, commits)
+			}
+			continue
+		}
+		refused++
+		after := image(t, folder)
+		for name := range files {
+			if name != "lock" && !bytes.Equal(files[name], after[name]) {
+				t.Errorf("%s: the refusal changed %s", what, name)
+			}
+		}
+		loss, ok := errors.AsType[*sqlite.LossError](err)
+		if !ok {
+			t.Errorf("%s: %v; want a LossError", what, err)
+			continue
+		}
+		n, err = count(t, folder, true)
+		if want := max(0, commits-int(loss.Mark-loss.Have)); err != nil || n != want {
+			t.Errorf("%s: accepting %v gave %d commits, %v; want %d", what, loss, n, err, want)
+		}
+		if again, err := count(t, folder, false); err != nil || again != n {
+			t.Errorf("%s: the start after accepting gave %d commits, %v; want %d", what, again, err, n)
+		}
+	}
+	if refused == 0 {
+		t.Error("no damage was noticed")
+	}
+	t.Logf("%d refused, %d without effect", refused, intact)
+}
+
+func TestLossErrorSaysAll(t *testing.T) {
+	files := crashed(t, 20)
+	delete(files, "sluice.db-wal")
+	_, err := sqlite.Open(restore(t, files), sqlite.Options{})
+	if err == nil {
+		t.Fatal("a database without its log was opened")
+	}
+	for _, want := range []string{"commit 0", "commit 21", "21 commits are lost", "--accept-loss"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not say %q", err, want)
+		}
+	}
+	delete(files, "sluice.db")
+	if _, err := sqlite.Open(restore(t, files), sqlite.Options{}); err == nil {
+		t.Error("a lost database was replaced by a new one")
+	}
+}
+
+func TestDamagedHighwater(t *testing.T) {
+	files := crashed(t, 20)
+	mark := files["highwater"]
+	flipped := bytes.Clone(mark)
+	flipped[3] ^= 1
+	flipped[512+3] ^= 1
+	torn := bytes.Clone(mark)
+	for i := range 6 { // the slot that the next commit would have written
+		torn[512+i] = 0xff
+	}
+	tests := []struct {
+		name string
+		mark []byte
+		ok   bool
+	}{
+		{"intact", mark, true},
+		{"one slot torn", torn, true},
+		{"both flipped", flipped, false},
+		{"empty", []byte{}, false},
+		{"short", mark[:5], false},
+		{"zeros", make([]byte, 1024), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files["highwater"] = tt.mark
+			folder := restore(t, files)
+			if _, err := count(t, folder, false); (err == nil) != tt.ok {
+				t.Errorf("Open: %v; want success %v", err, tt.ok)
+			}
+			if n, err := count(t, folder, true); err != nil || n != 20 {
+				t.Errorf("Open with AcceptLoss: %d commits, %v; want 20", n, err)
+			}
+			if n, err := count(t, folder, false); err != nil || n != 20 {
+				t.Errorf("the start after: %d commits, %v; want 20", n, err)
+			}
+		})
+	}
+}
+
+// A page of the file itself is damaged: the check after an unclean stop says so.
+func TestDamagedPage(t *testing.T) {
+	folder := t.TempDir()
+	db := open(t, folder)
+	for k := range 60 {
+		if err := db.Write(t.Context(), put(k)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files := image(t, folder)
+	for i := 3 * 4096; i < 3*4096+16; i++ {
+		files["sluice.db"][i] ^= 0xff
+	}
+	if _, err := sqlite.Open(restore(t, files), sqlite.Options{}); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("Open: %v; want an error that says damaged", err)
+	}
+}
+
+// TestKill kills a process that writes, many times over, and looks for every
+// write that was acknowledged.
+func TestKill(t *testing.T) {
+	if folder := os.Getenv("SQLITE_KILL"); folder != "" {
+		db := open(t, folder)
+		for k := len(keys(t, db)); ; k++ {
+			if err := db.Write(t.Context(), put(k)); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Println("ack", k)
+		}
+	}
+	folder, last := t.TempDir(), -1
+	rounds := 20
+	if testing.Short() {
+		rounds = 4
+	}
+	rng := rand.New(rand.NewPCG(2, 49))
+	for round := range rounds {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKill$", "-test.v")
+		cmd.Env = append(os.Environ(), "SQLITE_KILL="+folder)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines, stop := bufio.NewScanner(out), rng.IntN(100)
+		for n := 0; lines.Scan(); n++ {
+			if k, ok := strings.CutPrefix(lines.Text(), "ack "); ok {
+				last, _ = strconv.Atoi(k)
+			}
+			if n == stop {
+				cmd.Process.Kill()
+			}
+		}
+		cmd.Wait()
+		n, err := count(t, restore(t, image(t, folder)), false)
+		if err != nil || n <= last {
+			t.Fatalf("round %d: %d writes found, %v; %d was acknowledged", round, n, err, last)
+		}
+	}
+	if last < 0 {
+		t.Error("no child wrote anything")
+	}
+}
