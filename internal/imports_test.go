@@ -26,7 +26,7 @@ var allowed = map[string]string{
 	"internal/asl":        "",
 	"internal/asl/expr":   "",
 	"internal/stage":      "internal/pipeline",
-	"internal/trigger":    "internal/pipeline",
+	"internal/trigger":    "internal/action internal/pipeline",
 	"internal/definition": "internal/pipeline",
 	"internal/compile":    "internal/asl internal/pipeline",
 	"internal/mapping":    "internal/pipeline",

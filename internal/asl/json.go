@@ -73,7 +73,7 @@ func decodeState(text json.RawMessage) (State, error) {
 	}
 	var kind string
 	if err := json.Unmarshal(fields["Type"], &kind); err != nil {
-		return nil, fmt.Errorf("Type: %w", err)
+		return nil, fmt.Errorf("field Type: %w", err)
 	}
 	delete(fields, "Type")
 	body, err := json.Marshal(fields)

@@ -23,6 +23,7 @@ type Env struct {
 // A program is one run of sluice.
 type program struct {
 	Env
+	talk    *gate // Stderr
 	where   place
 	format  string // text or json
 	subject string // the pipeline it is about, for next steps
@@ -31,7 +32,8 @@ type program struct {
 
 // Main runs one command and returns its exit code.
 func Main(ctx context.Context, env Env) int {
-	p := &program{Env: env}
+	p := &program{Env: env, talk: &gate{out: env.Stderr}}
+	p.Stderr = p.talk
 	if p.Now == nil {
 		p.Now = time.Now
 	}

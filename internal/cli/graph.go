@@ -118,7 +118,7 @@ func mermaid(d pipeline.Declaration) string {
 		fmt.Fprintf(&b, "  subgraph s%d[%s]\n", i, mermaidText(s.Name))
 		actions := ordered(s)
 		for j, a := range actions {
-			fmt.Fprintf(&b, "    %s[%s]\n", node(i, j), mermaidText(a.Name+"<br/>"+a.TypeID.Provider))
+			fmt.Fprintf(&b, "    %s[%s]\n", node(i, j), mermaidText(label(a, "<br/>")))
 		}
 		for _, e := range edges(actions) {
 			fmt.Fprintf(&b, "    %s --> %s\n", node(i, e[0]), node(i, e[1]))
@@ -131,6 +131,15 @@ func mermaid(d pipeline.Declaration) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// label names an action in a drawing.
+func label(a pipeline.Action, newline string) string {
+	text := a.Name + newline + a.TypeID.Provider
+	if !real[a.TypeID] {
+		text += newline + "[simulated here]"
+	}
+	return text
+}
+
 func mermaidText(s string) string { return `"` + strings.ReplaceAll(s, `"`, "#quot;") + `"` }
 
 // dot draws d for Graphviz.
@@ -141,7 +150,7 @@ func dot(d pipeline.Declaration) string {
 		fmt.Fprintf(&b, "  subgraph cluster_%d {\n    label=%s;\n", i, dotText(s.Name))
 		actions := ordered(s)
 		for j, a := range actions {
-			fmt.Fprintf(&b, "    %s [label=%s];\n", node(i, j), dotText(a.Name+"\n"+a.TypeID.Provider))
+			fmt.Fprintf(&b, "    %s [label=%s];\n", node(i, j), dotText(label(a, "\n")))
 		}
 		for _, e := range edges(actions) {
 			fmt.Fprintf(&b, "    %s -> %s;\n", node(i, e[0]), node(i, e[1]))

@@ -10,6 +10,7 @@ import (
 // in place. What is printed above it scrolls away as usual.
 type screen struct {
 	out     io.Writer
+	talk    *gate // comes out between two paintings
 	size    func() (width, height int, ok bool)
 	painted []int // cells of each line of the block as it stands
 }
@@ -23,6 +24,11 @@ func (s *screen) paint(above []string, block []row) {
 	}
 	var b strings.Builder
 	b.WriteString(s.erase(width))
+	if s.talk.waits() {
+		io.WriteString(s.out, b.String())
+		b.Reset()
+		s.talk.empty()
+	}
 	for _, line := range above {
 		b.WriteString(line + "\n")
 	}

@@ -48,15 +48,31 @@ var benchOutput = []byte(`{"status":"Succeeded","fence":17,"entry":2}`)
 // a rig is an engine on SQLite whose tasks are answered by whoever reads calls.
 type rig struct {
 	*Engine
-	calls chan string // tokens
-	ended chan string
-	bare  *sql.DB
+	calls   chan string // tokens
+	ended   chan string
+	bare    *sql.DB
+	journal *counting
 }
 
 func (r *rig) Invoke(_ context.Context, _ string, payload []byte) error {
 	s := string(payload[len(`{"token":"`):])
 	r.calls <- s[:strings.IndexByte(s, '"')]
 	return nil
+}
+
+// counting counts commits and their bytes.
+type counting struct {
+	Journal
+	commits, bytes int
+	spent          time.Duration
+}
+
+func (c *counting) Append(ctx context.Context, names string, batch []byte) error {
+	start := time.Now()
+	defer func() { c.spent += time.Since(start) }()
+	c.commits++
+	c.bytes += len(batch)
+	return c.Journal.Append(ctx, names, batch)
 }
 
 func newRig(b *testing.B, text string) *rig {
@@ -70,9 +86,10 @@ func newRig(b *testing.B, text string) *rig {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := &rig{calls: make(chan string, 20000), ended: make(chan string, 20000)}
+	counted := &counting{Journal: j}
+	r := &rig{journal: counted, calls: make(chan string, 20000), ended: make(chan string, 20000)}
 	definition := func(context.Context, string, int) ([]byte, error) { return []byte(text), nil }
-	r.Engine, err = Open(ctx, j, r, definition, Options{
+	r.Engine, err = Open(ctx, counted, r, definition, Options{
 		Ended: func(name string, _ machine.Status, _, _ string) { r.ended <- name },
 	})
 	if err != nil {
@@ -161,7 +178,7 @@ func BenchmarkTransition64(b *testing.B) {
 	for i := range n {
 		r.begin(b, fmt.Sprint("run", i))
 	}
-	const turn = 10 // of every run
+	const turn = 25 // of every run
 	var spent, bare time.Duration
 	done := 0
 	for b.Loop() {
@@ -181,12 +198,15 @@ func BenchmarkTransition64(b *testing.B) {
 		}
 		all.Wait()
 		spent += time.Since(start)
-		bare += r.commits(b, 32)
+		bare += r.commits(b, 64)
 	}
 	done *= n * turn
-	perCommit := float64(bare) / float64(b.N*32)
+	perCommit := float64(bare) / float64(b.N*64)
 	b.ReportMetric(float64(spent.Microseconds())/float64(done), "µs/transition")
 	b.ReportMetric(perCommit/1000, "µs/commit")
+	b.ReportMetric(float64(done)/float64(r.journal.commits), "transitions/group")
+	b.ReportMetric(float64(r.journal.bytes)/float64(done), "B/transition")
+	b.ReportMetric(float64(r.journal.spent.Microseconds())/float64(r.journal.commits), "µs/group")
 	b.ReportMetric(float64(done)*perCommit/float64(spent), "transitions/commit")
 }
 

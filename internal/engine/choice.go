@@ -24,7 +24,7 @@ type rule struct {
 func parseRule(r asl.Rule, outermost bool) (rule, error) {
 	var out rule
 	if !outermost && r.Next != "" {
-		return out, errors.New("Next: only the outermost rule has one")
+		return out, fault("Next", "only the outermost rule has one")
 	}
 	comparisons := comparisonsOf(r)
 	kinds := len(comparisons)
@@ -38,14 +38,14 @@ func parseRule(r asl.Rule, outermost bool) (rule, error) {
 	}
 	if len(comparisons) == 0 {
 		if r.Variable != "" {
-			return out, errors.New("Variable: there without a comparison")
+			return out, fault("Variable", "there without a comparison")
 		}
 		return out, out.parseInner(r)
 	}
 	out.compare, out.present = comparisons[0], r.IsPresent
 	var err error
 	if out.variable, err = expr.ParsePath(r.Variable); err != nil {
-		return out, fmt.Errorf("Variable: %w", err)
+		return out, in("Variable", err)
 	}
 	return out, nil
 }
@@ -54,21 +54,21 @@ func (out *rule) parseInner(r asl.Rule) error {
 	for i, inner := range r.And {
 		read, err := parseRule(inner, false)
 		if err != nil {
-			return fmt.Errorf("And[%d]: %w", i, err)
+			return in(at("And", i), err)
 		}
 		out.and = append(out.and, read)
 	}
 	for i, inner := range r.Or {
 		read, err := parseRule(inner, false)
 		if err != nil {
-			return fmt.Errorf("Or[%d]: %w", i, err)
+			return in(at("Or", i), err)
 		}
 		out.or = append(out.or, read)
 	}
 	if r.Not != nil {
 		read, err := parseRule(*r.Not, false)
 		if err != nil {
-			return fmt.Errorf("Not: %w", err)
+			return in("Not", err)
 		}
 		out.not = &read
 	}

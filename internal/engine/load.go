@@ -143,7 +143,7 @@ func (l *loader) machine(m asl.Machine) (int, error) {
 	}
 	start, ok := targets[m.StartAt]
 	if !ok {
-		return 0, fmt.Errorf("StartAt: there is no state %q", m.StartAt)
+		return 0, fault("StartAt", "there is no state %q", m.StartAt)
 	}
 	for _, name := range names {
 		l.targets = targets // a Parallel before it had its own
@@ -203,5 +203,14 @@ func (l *loader) state(s asl.State) (state, error) {
 	case asl.Fail:
 		return state{kind: failure, next: end, err: s.Error, cause: s.Cause}, nil
 	}
-	return state{}, fmt.Errorf("Type: %T is not supported", s)
+	return state{}, fault("Type", "%T is not supported", s)
 }
+
+// in says that err is about a field.
+func in(field string, err error) error { return fmt.Errorf("%s: %w", field, err) }
+
+// at names an element of a field.
+func at(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
+
+// fault is an error about a field.
+func fault(field, format string, args ...any) error { return in(field, fmt.Errorf(format, args...)) }

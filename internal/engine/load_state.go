@@ -18,7 +18,7 @@ import (
 func (l *loader) task(s asl.Task) (state, error) {
 	out := state{kind: task}
 	if s.Resource != resource {
-		return out, fmt.Errorf("Resource: %q is not supported; use %s", s.Resource, resource)
+		return out, fault("Resource", "%q is not supported; use %s", s.Resource, resource)
 	}
 	err := cmp.Or(
 		seconds("TimeoutSeconds", s.TimeoutSeconds, &out.timeout),
@@ -30,7 +30,7 @@ func (l *loader) task(s asl.Task) (state, error) {
 		l.then(&out, s.Then),
 	)
 	if err == nil && out.timeout > 0 && out.heartbeat >= out.timeout {
-		err = errors.New("HeartbeatSeconds: not less than TimeoutSeconds")
+		err = fault("HeartbeatSeconds", "not less than TimeoutSeconds")
 	}
 	return out, err
 }
@@ -39,7 +39,7 @@ func (l *loader) task(s asl.Task) (state, error) {
 func (l *loader) invocation(out *state, text json.RawMessage) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); len(text) == 0 || err != nil {
-		return errors.New("Parameters: not an object with FunctionName and Payload")
+		return fault("Parameters", "not an object with FunctionName and Payload")
 	}
 	for field, v := range fields {
 		var err error
@@ -58,14 +58,14 @@ func (l *loader) invocation(out *state, text json.RawMessage) error {
 			err = errors.New("not supported; use FunctionName and Payload")
 		}
 		if err != nil {
-			return fmt.Errorf("Parameters: %s: %w", field, err)
+			return in("Parameters", in(field, err))
 		}
 	}
 	if out.function == "" {
-		return errors.New("Parameters: FunctionName: missing")
+		return in("Parameters", fault("FunctionName", "missing"))
 	}
 	if (out.parameters == nil) == (out.payload == nil) {
-		return errors.New("Parameters: Payload: must be there once")
+		return in("Parameters", fault("Payload", "must be there once"))
 	}
 	return nil
 }
@@ -73,11 +73,11 @@ func (l *loader) invocation(out *state, text json.RawMessage) error {
 func (l *loader) parallel(s asl.Parallel) (state, error) {
 	out := state{kind: parallel}
 	if len(s.Branches) == 0 {
-		return out, errors.New("Branches: missing")
+		return out, fault("Branches", "missing")
 	}
 	var err error
 	if out.parameters, err = template(s.Parameters); err != nil {
-		return out, fmt.Errorf("Parameters: %w", err)
+		return out, in("Parameters", err)
 	}
 	err = cmp.Or(
 		l.filters(&out, s.InputPath, s.OutputPath),
@@ -88,7 +88,7 @@ func (l *loader) parallel(s asl.Parallel) (state, error) {
 	for i := 0; err == nil && i < len(s.Branches); i++ {
 		var start int
 		if start, err = l.machine(s.Branches[i]); err != nil {
-			err = fmt.Errorf("Branches[%d]: %w", i, err)
+			err = in(at("Branches", i), err)
 		}
 		out.branches = append(out.branches, start)
 	}
@@ -98,7 +98,7 @@ func (l *loader) parallel(s asl.Parallel) (state, error) {
 func (l *loader) choice(s asl.Choice) (state, error) {
 	out := state{kind: choice, next: end}
 	if len(s.Choices) == 0 {
-		return out, errors.New("Choices: missing")
+		return out, fault("Choices", "missing")
 	}
 	if s.Default != "" {
 		if err := l.target("Default", s.Default, &out.next); err != nil {
@@ -111,7 +111,7 @@ func (l *loader) choice(s asl.Choice) (state, error) {
 			err = l.target("Next", r.Next, &read.next)
 		}
 		if err != nil {
-			return out, fmt.Errorf("Choices[%d]: %w", i, err)
+			return out, in(at("Choices", i), err)
 		}
 		out.rules = append(out.rules, read)
 	}
@@ -122,11 +122,11 @@ func (l *loader) pass(s asl.Pass) (state, error) {
 	out := state{kind: pass}
 	var err error
 	if out.parameters, err = template(s.Parameters); err != nil {
-		return out, fmt.Errorf("Parameters: %w", err)
+		return out, in("Parameters", err)
 	}
 	if len(s.Result) > 0 {
 		if out.fixed, err = expr.Compact(s.Result); err != nil {
-			return out, fmt.Errorf("Result: %w", err)
+			return out, in("Result", err)
 		}
 	}
 	return out, cmp.Or(
@@ -157,7 +157,7 @@ func (l *loader) wait(s asl.Wait) (state, error) {
 		ways++
 		t, err := time.Parse(time.RFC3339, s.Timestamp)
 		if err != nil {
-			return out, fmt.Errorf("Timestamp: %w", err)
+			return out, in("Timestamp", err)
 		}
 		d.until = t.UnixNano()
 	}
@@ -176,7 +176,7 @@ func (l *loader) wait(s asl.Wait) (state, error) {
 		*f.to = &p
 	}
 	if ways != 1 {
-		return out, errors.New("Seconds: exactly one of Seconds, Timestamp, SecondsPath and TimestampPath must be there")
+		return out, fault("Seconds", "exactly one of Seconds, Timestamp, SecondsPath and TimestampPath must be there")
 	}
 	return out, cmp.Or(l.filters(&out, s.InputPath, s.OutputPath), l.then(&out, s.Then))
 }
@@ -218,7 +218,7 @@ func parseFilter(field string, p asl.Path, to *filter) error {
 func (l *loader) results(out *state, selector json.RawMessage, p asl.Path) error {
 	var err error
 	if out.selector, err = template(selector); err != nil {
-		return fmt.Errorf("ResultSelector: %w", err)
+		return in("ResultSelector", err)
 	}
 	return parsePlacement(p, &out.result)
 }
@@ -229,7 +229,7 @@ func parsePlacement(p asl.Path, to *placement) error {
 	}
 	var err error
 	if to.path, err = expr.ParseReference(string(p)); err != nil {
-		return fmt.Errorf("ResultPath: %w", err)
+		return in("ResultPath", err)
 	}
 	return nil
 }
@@ -237,7 +237,7 @@ func parsePlacement(p asl.Path, to *placement) error {
 func (l *loader) then(out *state, t asl.Then) error {
 	switch {
 	case t.End && t.Next != "":
-		return errors.New("Next: there beside End")
+		return fault("Next", "there beside End")
 	case t.End:
 		out.next = end
 		return nil
@@ -278,7 +278,7 @@ func (l *loader) errors(out *state, retry []asl.Retry, catch []asl.Catch) error 
 	for i, r := range retry {
 		read, err := parseRetry(r, i == len(retry)-1)
 		if err != nil {
-			return fmt.Errorf("Retry[%d]: %w", i, err)
+			return in(at("Retry", i), err)
 		}
 		out.retry = append(out.retry, read)
 	}
@@ -290,7 +290,7 @@ func (l *loader) errors(out *state, retry []asl.Retry, catch []asl.Catch) error 
 			parsePlacement(c.ResultPath, &read.result),
 		)
 		if err != nil {
-			return fmt.Errorf("Catch[%d]: %w", i, err)
+			return in(at("Catch", i), err)
 		}
 		out.catch = append(out.catch, read)
 	}
@@ -311,15 +311,15 @@ func parseRetry(r asl.Retry, last bool) (retrier, error) {
 	}
 	switch {
 	case r.IntervalSeconds < 0 || r.IntervalSeconds > maxSeconds:
-		return read, fmt.Errorf("IntervalSeconds: %d is outside 1 to %d", r.IntervalSeconds, maxSeconds)
+		return read, fault("IntervalSeconds", "%d is outside 1 to %d", r.IntervalSeconds, maxSeconds)
 	case read.maxAttempts < 0 || read.maxAttempts > maxSeconds:
-		return read, fmt.Errorf("MaxAttempts: %d is outside 0 to %d", read.maxAttempts, maxSeconds)
+		return read, fault("MaxAttempts", "%d is outside 0 to %d", read.maxAttempts, maxSeconds)
 	case !(read.rate >= 1) || math.IsInf(read.rate, 0):
-		return read, fmt.Errorf("BackoffRate: %v is less than 1", r.BackoffRate)
+		return read, fault("BackoffRate", "%v is less than 1", r.BackoffRate)
 	case r.MaxDelaySeconds < 0 || r.MaxDelaySeconds > longestDelay:
-		return read, fmt.Errorf("MaxDelaySeconds: %d is outside 1 to %d", r.MaxDelaySeconds, longestDelay)
+		return read, fault("MaxDelaySeconds", "%d is outside 1 to %d", r.MaxDelaySeconds, longestDelay)
 	case !slices.Contains([]string{"", "FULL", "NONE"}, r.JitterStrategy):
-		return read, fmt.Errorf("JitterStrategy: %q is neither FULL nor NONE", r.JitterStrategy)
+		return read, fault("JitterStrategy", "%q is neither FULL nor NONE", r.JitterStrategy)
 	}
 	return read, checkNames(r.ErrorEquals, last)
 }
@@ -334,15 +334,15 @@ var reserved = []string{
 
 func checkNames(names []string, last bool) error {
 	if len(names) == 0 {
-		return errors.New("ErrorEquals: missing")
+		return fault("ErrorEquals", "missing")
 	}
 	for _, n := range names {
 		if strings.HasPrefix(n, "States.") && !slices.Contains(reserved, n) {
-			return fmt.Errorf("ErrorEquals: %q is not an error of this engine", n)
+			return fault("ErrorEquals", "%q is not an error of this engine", n)
 		}
 	}
 	if slices.Contains(names, "States.ALL") && (len(names) > 1 || !last) {
-		return errors.New("ErrorEquals: States.ALL must be alone and last")
+		return fault("ErrorEquals", "States.ALL must be alone and last")
 	}
 	return nil
 }

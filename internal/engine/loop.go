@@ -12,6 +12,7 @@ import (
 
 const (
 	maxGroup = 512         // requests that share a commit
+	patience = 256         // turns of the scheduler in which nobody comes, before a group is closed
 	pause    = time.Second // after a failed commit, before what nobody waits for is tried again
 	nap      = time.Minute // after which the clock is looked at again: computers are put to sleep
 )
@@ -156,7 +157,6 @@ func (e *Engine) turn(ctx context.Context) bool {
 	if len(g.group) == 0 && len(g.fired) == 0 {
 		return false
 	}
-	g.expect = len(g.group)
 	for _, r := range g.group {
 		r.err = e.apply(r, now)
 	}
@@ -182,6 +182,9 @@ func (e *Engine) turn(ctx context.Context) bool {
 	for _, l := range g.fired {
 		g.timers.set(l, l.run.wake)
 	}
+	e.mu.Lock()
+	g.expect = min(len(g.group)+len(e.queue), maxGroup)
+	e.mu.Unlock()
 	if g.size >= e.opts.CheckpointBytes {
 		if err := e.checkpoint(context.WithoutCancel(ctx)); err != nil {
 			e.log.Error("checkpoint failed; the journal grows on", "err", err)
@@ -192,14 +195,18 @@ func (e *Engine) turn(ctx context.Context) bool {
 }
 
 // gather gives those whom the last group has set to work a moment to come back
-// with their next request. A caller that is alone does not wait.
+// with their next request: a commit costs the same for one as for many. A
+// caller that is alone does not wait.
 func (e *Engine) gather() {
-	for range 64 {
+	for last, idle := 0, 0; idle < patience; idle++ {
 		e.mu.Lock()
-		enough := len(e.queue) >= e.loop.expect
+		n := len(e.queue)
 		e.mu.Unlock()
-		if enough {
+		if n >= e.loop.expect {
 			return
+		}
+		if n > last {
+			last, idle = n, 0
 		}
 		runtime.Gosched()
 	}

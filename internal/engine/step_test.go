@@ -29,8 +29,8 @@ func mustLoad(t testing.TB, text string) *Machine {
 	return m
 }
 
-// silence is the answer of a task that never answers.
-var silence = errors.New("silence")
+// errSilence is the answer of a task that never answers.
+var errSilence = errors.New("errSilence")
 
 // failed is the answer of a task that fails with a name and a cause.
 type failed [2]string
@@ -241,14 +241,14 @@ func TestErrors(t *testing.T) {
 		{"caught and dropped", catch(`"States.ALL"`, `,"ResultPath":null`), []error{boom}, 1, `{"in":1}`, 0},
 		{"caught as a failed task", catch(`"States.TaskFailed"`, ""), []error{boom}, 1, `{"Error":"Boom","Cause":"it broke"}`, 0},
 		{"not caught", catch(`"Other"`, ""), []error{boom}, 1, `FAILED Boom: it broke`, 0},
-		{"timeout is no failed task", task(`"TimeoutSeconds":7,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"Caught"}]`), []error{silence}, 1,
+		{"timeout is no failed task", task(`"TimeoutSeconds":7,"Catch":[{"ErrorEquals":["States.TaskFailed"],"Next":"Caught"}]`), []error{errSilence}, 1,
 			`FAILED States.Timeout: the task did not end within TimeoutSeconds`, 7},
-		{"timeout", task(`"TimeoutSeconds":7,"Catch":[{"ErrorEquals":["States.Timeout"],"Next":"Caught"}]`), []error{silence}, 1,
+		{"timeout", task(`"TimeoutSeconds":7,"Catch":[{"ErrorEquals":["States.Timeout"],"Next":"Caught"}]`), []error{errSilence}, 1,
 			`{"Error":"States.Timeout","Cause":"the task did not end within TimeoutSeconds"}`, 7},
-		{"heartbeat as timeout", task(`"TimeoutSeconds":70,"HeartbeatSeconds":5,"Catch":[{"ErrorEquals":["States.Timeout"],"Next":"Caught"}]`), []error{silence}, 1,
+		{"heartbeat as timeout", task(`"TimeoutSeconds":70,"HeartbeatSeconds":5,"Catch":[{"ErrorEquals":["States.Timeout"],"Next":"Caught"}]`), []error{errSilence}, 1,
 			`{"Error":"States.HeartbeatTimeout","Cause":"the task gave no sign of life within HeartbeatSeconds"}`, 5},
-		{"heartbeat by name", task(`"HeartbeatSeconds":5,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"ResultPath":null,"Next":"Caught"}]`), []error{silence}, 1, `{"in":1}`, 5},
-		{"all catches a timeout", task(`"TimeoutSeconds":1,"Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":null,"Next":"Caught"}]`), []error{silence}, 1, `{"in":1}`, 1},
+		{"heartbeat by name", task(`"HeartbeatSeconds":5,"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"ResultPath":null,"Next":"Caught"}]`), []error{errSilence}, 1, `{"in":1}`, 5},
+		{"all catches a timeout", task(`"TimeoutSeconds":1,"Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":null,"Next":"Caught"}]`), []error{errSilence}, 1, `{"in":1}`, 1},
 		{"retry by default", task(`"Retry":[{"ErrorEquals":["States.ALL"]}],"Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":null,"Next":"Caught"}]`), []error{boom}, 4, `{"in":1}`, 1 + 2 + 4},
 		{"retry helps", task(`"Retry":[{"ErrorEquals":["Boom"],"IntervalSeconds":3,"BackoffRate":1}],"Catch":[{"ErrorEquals":["States.ALL"],"Next":"Caught"}]`), []error{boom, boom, nil}, 3, `1`, 6},
 		{"retry is capped", task(`"Retry":[{"ErrorEquals":["Boom"],"IntervalSeconds":10,"MaxAttempts":4,"BackoffRate":3,"MaxDelaySeconds":40}],"Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":null,"Next":"Caught"}]`), []error{boom}, 5, `{"in":1}`, 10 + 30 + 40 + 40},
@@ -333,7 +333,7 @@ func parallelText(more string) string {
 
 // TestDeadTokens: what was answered, timed out or cancelled is answered no more.
 func TestDeadTokens(t *testing.T) {
-	hush := func(Invoke) (string, error) { return "", silence }
+	hush := func(Invoke) (string, error) { return "", errSilence }
 	gone := func(t *testing.T, x *trial, tokens ...string) {
 		t.Helper()
 		for _, token := range tokens {

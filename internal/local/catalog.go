@@ -25,6 +25,7 @@ import (
 type catalog struct {
 	real      map[kind]action.Provider
 	simulated action.Provider
+	runner    *background.Runner // of the builds
 }
 
 // kind is an action type without its version.
@@ -59,7 +60,7 @@ func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog
 	}
 	simulation := simulated.New(blobs, simulated.Options{Sources: o.Simulate})
 	if o.Simulate {
-		return &catalog{simulated: simulation, real: map[kind]action.Provider{{pipeline.Approval, "Manual"}: gate}}, nil
+		return &catalog{runner: runner, simulated: simulation, real: map[kind]action.Provider{{pipeline.Approval, "Manual"}: gate}}, nil
 	}
 	builds, err := codebuild.New(runner, blobs, codebuild.Options{Projects: o.Mapping.Projects, Secrets: vault})
 	if err != nil {
@@ -70,12 +71,12 @@ func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog
 		return nil, err
 	}
 	repositories := git.New(o.Mapping, blobs)
-	c := &catalog{simulated: simulation, real: map[kind]action.Provider{
+	c := &catalog{runner: runner, simulated: simulation, real: map[kind]action.Provider{
 		{pipeline.Approval, "Manual"}:                 gate,
-		{pipeline.Build, "CodeBuild"}:                 builds,
+		{pipeline.Build, "CodeBuild"}:                 quiet{builds, ended},
 		{pipeline.Test, "CodeBuild"}:                  builds,
-		{pipeline.Build, "Commands"}:                  shell,
-		{pipeline.Compute, "Commands"}:                shell,
+		{pipeline.Build, "Commands"}:                  quiet{shell, ended},
+		{pipeline.Compute, "Commands"}:                quiet{shell, ended},
 		{pipeline.Deploy, "S3"}:                       s3.NewDeploy(o.Mapping, o.Data, blobs),
 		{pipeline.Source, "S3"}:                       s3.NewSource(o.Mapping, o.Data, blobs),
 		{pipeline.Source, "CodeCommit"}:               repositories,
@@ -93,7 +94,8 @@ func (c *catalog) Provider(id pipeline.ActionTypeID) action.Provider {
 	return c.simulated
 }
 
-func (c *catalog) close() error { return nil }
+// close ends the builds under way.
+func (c *catalog) close() error { return c.runner.Close() }
 
 // saltOf returns what makes approval tokens of this folder unlike any other's.
 func saltOf(data string) ([]byte, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"time"
 )
 
 // A lane is an unbounded queue with one reader. Pushing never blocks.
@@ -25,12 +26,18 @@ func (l *lane[T]) push(v T) {
 	}
 }
 
-// batches yields everything that is there, whenever something is, until ctx ends.
-func (l *lane[T]) batches(ctx context.Context) iter.Seq[[]T] {
+// batches yields everything that is there, pause after something has come,
+// until ctx ends. The pause gathers what can share a commit.
+func (l *lane[T]) batches(ctx context.Context, pause time.Duration) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		for {
 			select {
 			case <-l.signal:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-time.After(pause):
 			case <-ctx.Done():
 				return
 			}

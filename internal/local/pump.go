@@ -14,9 +14,10 @@ import (
 // A pump delivers outbox rows: those that a commit just made, and at boot
 // those that a crash left. It stands for the DynamoDB stream of the cloud.
 //
-// Rows that answer or steer the machine are delivered side by side, so that a
-// run never waits for its announcements. Announcements keep their order. A row
-// is deleted after its delivery; a crash in between delivers it again.
+// Rows that answer or steer the machine are delivered at once and side by side:
+// a run waits for them. Announcements, and the deletion of what was delivered,
+// are gathered, so that many share a commit. A crash before the deletion
+// delivers a row again.
 type pump struct {
 	service *orchestrator.Service
 	log     *slog.Logger
@@ -30,8 +31,10 @@ type pump struct {
 }
 
 const (
-	maxDeliveries = 64          // at once
-	retryAfter    = time.Second // a failed delivery rests as long
+	maxDeliveries = 64                     // at once
+	retryAfter    = time.Second            // a failed delivery rests as long
+	gatherNews    = 20 * time.Millisecond  // how long announcements wait for others
+	gatherDone    = 200 * time.Millisecond // how long deletions do
 )
 
 func newPump(log *slog.Logger) *pump {
@@ -109,16 +112,22 @@ func (p *pump) deliver(row orchestrator.Row) {
 }
 
 func (p *pump) announce() {
-	for rows := range p.news.batches(p.ctx) {
+	for rows := range p.news.batches(p.ctx, gatherNews) {
+		var batch sync.WaitGroup
 		for _, row := range rows {
-			p.deliver(row)
+			p.slots <- struct{}{}
+			batch.Go(func() {
+				p.deliver(row)
+				<-p.slots
+			})
 		}
+		batch.Wait()
 	}
 }
 
 // clear deletes delivered rows, as many at once as there are.
 func (p *pump) clear() {
-	for keys := range p.done.batches(p.ctx) {
+	for keys := range p.done.batches(p.ctx, gatherDone) {
 		for chunk := range slices.Chunk(keys, store.MaxOps) {
 			if err := p.service.Delivered(p.ctx, chunk); err != nil && p.ctx.Err() == nil {
 				p.log.Warn("delivered rows stay in the outbox until the next start", "err", err)

@@ -19,7 +19,7 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, token string
 	if err != nil {
 		return false, err
 	}
-	latest, err := c.latestActions(e, declared.Name)
+	latest, err := c.latestActions(e, declared)
 	if err != nil {
 		return false, err
 	}
@@ -97,22 +97,32 @@ func (c *change) release(e *record.Execution, s *record.Stage, stageName string,
 
 // latestActions returns the latest try of each action of a stage whose result
 // counts for e's attempt, by name.
-func (c *change) latestActions(e *record.Execution, stageName string) (map[string]*record.Action, error) {
-	all, err := c.Records.Actions(c.ctx, e.ID)
-	if err != nil {
-		return nil, err
-	}
+func (c *change) latestActions(e *record.Execution, declared pipeline.Stage) (map[string]*record.Action, error) {
 	latest := map[string]*record.Action{}
-	for _, a := range all {
-		if a.Stage != stageName || a.Attempt < e.Since {
-			continue
+	for attempt := e.Since; attempt <= e.Attempt; attempt++ {
+		tries, err := c.Records.Tries(c.ctx, e.ID, attempt, declared.Name, "")
+		if err != nil {
+			return nil, err
 		}
-		known := latest[a.Name]
-		if known == nil || a.Attempt > known.Attempt || a.Attempt == known.Attempt && a.Try > known.Try {
-			latest[a.Name] = &a
+		for i, a := range tries { // a later try, and a later attempt, replaces
+			latest[a.Name] = &tries[i]
 		}
 	}
 	return latest, nil
+}
+
+// latestAction is latestActions for one action; nil when it has not run.
+func (c *change) latestAction(e *record.Execution, stageName, name string) (*record.Action, error) {
+	for attempt := e.Attempt; attempt >= e.Since; attempt-- {
+		tries, err := c.Records.Tries(c.ctx, e.ID, attempt, stageName, name)
+		if err != nil {
+			return nil, err
+		}
+		if len(tries) > 0 {
+			return &tries[len(tries)-1], nil
+		}
+	}
+	return nil, nil
 }
 
 // settleActions ends the actions whose task of the machine is over although

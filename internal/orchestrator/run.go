@@ -70,11 +70,10 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 		c.answer(e.ID, in.Token, errorOutdated, "no action may start any more")
 		return none, nil
 	}
-	latest, err := c.latestActions(e, in.Stage)
+	prior, err := c.latestAction(e, in.Stage, in.Action)
 	if err != nil {
 		return none, err
 	}
-	prior := latest[in.Action]
 	switch {
 	case prior == nil || prior.Attempt < e.Attempt && prior.Status != pipeline.Succeeded:
 		return c.newAction(e, d, st, in, 1)
@@ -109,11 +108,14 @@ func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipel
 	added := &c.actions[a.Key()].value
 	c.set(record.LatestKey(e.Pipeline, st.Name, a.Name), idOf(added))
 	c.put(record.JobKey(a.ID), idOf(added))
-	job, err := c.job(e, d, declared, added)
+	job, invalid, err := c.job(e, d, declared, added)
+	if err != nil {
+		return record.ActionID{}, err
+	}
 	added.Job = job
 	c.announceAction(e, added, events.Started)
-	if err != nil {
-		c.endAction(e, added, pipeline.Failed, action.Fail(action.ConfigurationError, err.Error()))
+	if invalid != nil {
+		c.endAction(e, added, pipeline.Failed, action.Fail(action.ConfigurationError, invalid.Error()))
 		return record.ActionID{}, nil
 	}
 	return idOf(added), nil
@@ -128,43 +130,34 @@ func findAction(st pipeline.Stage, name string) (pipeline.Action, error) {
 	return pipeline.Action{}, pipeline.Errorf(pipeline.ActionNotFound, "The stage '%s' does not have an action named '%s'", st.Name, name)
 }
 
-// job collects everything a provider may know. On an error the job is as
-// complete as it could be made.
-func (c *change) job(e *record.Execution, d pipeline.Declaration, declared pipeline.Action, a *record.Action) (action.Job, error) {
+// job collects everything a provider may know. If invalid is not nil the action
+// cannot run, and the job is as complete as it could be made.
+func (c *change) job(e *record.Execution, d pipeline.Declaration, declared pipeline.Action, a *record.Action) (job action.Job, invalid, err error) {
 	region := declared.Region
 	if region == "" {
 		region = c.home.Region
 	}
-	job := action.Job{
+	job = action.Job{
 		ID: a.ID, Pipeline: e.Pipeline, Version: e.Version, ExecutionID: e.ID, Stage: a.Stage,
 		Action: declared, Region: region, Account: c.home.Account,
 		Revision: e.Overrides[declared.Name],
 		Deadline: c.at.Add(pipeline.Timeout(declared)),
 	}
-	all, err := c.Records.Actions(c.ctx, e.ID)
-	if err != nil {
-		return job, err
-	}
 	for _, out := range declared.OutputArtifacts {
 		job.Outputs = append(job.Outputs, action.Artifact{Name: out.Name, Ref: blob.Ref{Bucket: bucket(d, region), Key: artifactKey(d.Name, out.Name, a.ID)}})
 	}
-	results := resultsOf(all)
-	resolved, err := pipeline.ResolveAction(declared, func(namespace, key string) (string, bool) {
-		return results.variable(e, d, namespace, key)
-	})
-	if err != nil {
-		return job, err
+	results := c.results(e, d)
+	resolved, err := pipeline.ResolveAction(declared, results.variable)
+	if err == nil {
+		job.Action = resolved
 	}
-	job.Action = resolved
-	var missing []error
+	missing := []error{err}
 	for _, in := range declared.InputArtifacts {
-		artifact, ok := results.artifact(in.Name)
-		if !ok {
-			missing = append(missing, fmt.Errorf("the input artifact %s was not produced in this execution", in.Name))
-		}
+		artifact, err := results.artifact(in.Name)
+		missing = append(missing, err)
 		job.Inputs = append(job.Inputs, artifact)
 	}
-	return job, errors.Join(missing...)
+	return job, errors.Join(missing...), results.err
 }
 
 // bucket returns the artifact bucket of a Region.

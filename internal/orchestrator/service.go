@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
@@ -57,14 +58,20 @@ type Service struct {
 	now   func() time.Time
 	newID func() string
 	log   *slog.Logger
+
+	mu           sync.Mutex
+	declarations map[store.Key]pipeline.Declaration // guarded by mu
 }
+
+// maxDeclarations is how many declarations are kept in memory.
+const maxDeclarations = 256
 
 // New returns a service over p.
 func New(p Ports, home Home, opts Options) (*Service, error) {
 	if p.Store == nil || p.Machine == nil || p.Catalog == nil || p.Bus == nil {
 		return nil, errors.New("orchestrator.New: store, machine, catalog and bus are required")
 	}
-	s := &Service{Ports: p, Records: record.Reader{Store: p.Store, Account: home.Account}, home: home, now: opts.Now, newID: opts.NewID, log: opts.Log}
+	s := &Service{Ports: p, Records: record.Reader{Store: p.Store, Account: home.Account}, home: home, now: opts.Now, newID: opts.NewID, log: opts.Log, declarations: map[store.Key]pipeline.Declaration{}}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -86,8 +93,25 @@ func NewID() string {
 	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
 }
 
-// declaration returns the declaration that e runs.
+// declaration returns the declaration that e runs. Versions never change, so
+// the latest ones that were asked for are kept.
 func (s *Service) declaration(ctx context.Context, e *record.Execution) (pipeline.Declaration, error) {
+	key := record.VersionKey(e.Pipeline, e.Version)
+	s.mu.Lock()
+	d, ok := s.declarations[key]
+	s.mu.Unlock()
+	if ok {
+		return d, nil
+	}
 	v, err := s.Records.Version(ctx, e.Pipeline, e.Version)
-	return v.Declaration, err
+	if err != nil {
+		return d, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.declarations) >= maxDeclarations {
+		clear(s.declarations)
+	}
+	s.declarations[key] = v.Declaration
+	return v.Declaration, nil
 }

@@ -48,7 +48,8 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 	if err != nil {
 		return err
 	}
-	name := d.Stages[e.Stage].Name
+	declared := d.Stages[e.Stage]
+	name := declared.Name
 	s, err := c.stage(e.Pipeline, name, e.Mode)
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 	if !abandon {
 		return nil
 	}
-	if err := c.abandonActions(e, name, o); err != nil {
+	if err := c.abandonActions(e, declared, o); err != nil {
 		return err
 	}
 	c.later(e.ID, record.Outbox{Stop: &record.StopRun{Run: e.Run, Error: "Sluice." + string(o.execution), Cause: "the execution was stopped"}})
@@ -70,8 +71,8 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 }
 
 // abandonActions ends what runs in a stage and has its work stopped.
-func (c *change) abandonActions(e *record.Execution, stageName string, o outcome) error {
-	latest, err := c.latestActions(e, stageName)
+func (c *change) abandonActions(e *record.Execution, declared pipeline.Stage, o outcome) error {
+	latest, err := c.latestActions(e, declared)
 	if err != nil {
 		return err
 	}

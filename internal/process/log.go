@@ -19,9 +19,12 @@ const (
 // keeps no more. Bytes are otherwise kept as they come, whatever they are.
 // It is safe for concurrent use.
 type Log struct {
+	path string
+
 	mu      sync.Mutex
-	file    *os.File
-	text    *stream // nil if nothing is masked
+	file    *os.File // nil until there is something to write
+	early   []byte   // lines of our own from before that
+	text    *stream  // nil if nothing is masked
 	max     int64
 	size    int64 // bytes written
 	line    int   // bytes written since the last newline
@@ -35,15 +38,16 @@ type LogOptions struct {
 	Masker *Masker          // default: nothing is masked
 	Cap    int64            // default DefaultCap
 	Now    func() time.Time // default time.Now; for Printf
+
+	// Later leaves it to the first output, to Flush or to Close to create the
+	// file. Creating one takes long enough to be worth doing while a command
+	// starts.
+	Later bool
 }
 
 // CreateLog creates a log, or adds to it. Only its owner can read it.
 func CreateLog(path string, opts LogOptions) (*Log, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	l := &Log{file: f, max: opts.Cap, now: opts.Now}
+	l := &Log{path: path, max: opts.Cap, now: opts.Now}
 	if l.max == 0 {
 		l.max = DefaultCap
 	}
@@ -53,7 +57,31 @@ func CreateLog(path string, opts LogOptions) (*Log, error) {
 	if opts.Masker != nil {
 		l.text = &stream{m: opts.Masker}
 	}
+	if !opts.Later {
+		return l, l.Flush()
+	}
 	return l, nil
+}
+
+// Flush creates the file if it is not there yet.
+func (l *Log) Flush() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open()
+}
+
+func (l *Log) open() error {
+	if l.file != nil {
+		return nil
+	}
+	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	l.file = f
+	early := l.early
+	l.early = nil
+	return l.add(early)
 }
 
 // Mask makes the log mask the secrets m knows from now on.
@@ -69,18 +97,28 @@ func (l *Log) Mask(m *Masker) {
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := len(p)
+	if err := l.open(); err != nil {
+		return 0, err
+	}
+	return len(p), l.add(p)
+}
+
+// add masks p and writes it.
+func (l *Log) add(p []byte) error {
 	if l.text != nil {
 		l.buf = l.text.write(l.buf[:0], p)
 		p = l.buf
 	}
-	return n, l.put(p)
+	return l.put(p)
 }
 
 // Close writes what was held back and closes the file.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.open(); err != nil {
+		return err
+	}
 	var err error
 	if l.text != nil {
 		err = l.put(l.text.flush(nil))
@@ -144,7 +182,18 @@ func (l *Log) keep(p []byte) error {
 
 // Printf adds a line of its own, as CodeBuild writes them.
 func (l *Log) Printf(format string, args ...any) {
-	l.Write([]byte(container(l.now(), format, args...))) // an error shows at the next write of output
+	l.say(container(l.now(), format, args...))
+}
+
+// say adds lines of our own. An error shows at the next write of output.
+func (l *Log) say(lines string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		l.early = append(l.early, lines...)
+		return
+	}
+	l.add([]byte(lines))
 }
 
 // container returns a line that is not output but about it.

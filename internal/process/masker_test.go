@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMasker(t *testing.T) {
@@ -215,5 +216,27 @@ func TestEnvironment(t *testing.T) {
 	got = strings.Join(Environment(host, []string{"AWS_PROFILE"}), " ")
 	if !strings.Contains(got, "AWS_PROFILE=prod") || strings.Contains(got, "AWS_CONFIG_FILE") || strings.Contains(got, "AWS_SECRET") {
 		t.Errorf("with AWS_PROFILE passed: %s", got)
+	}
+}
+
+// A log that is created later has everything in order, masked.
+func TestLogLater(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	log, err := CreateLog(file, LogOptions{Later: true, Now: func() time.Time { return time.Unix(0, 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Printf("first hunter22")
+	log.Mask(NewMasker([]string{"hunter22"}))
+	if _, err := os.Stat(file); err == nil {
+		t.Error("there is a file before anything was put out")
+	}
+	log.Write([]byte("output hunter22\n"))
+	log.Printf("last")
+	log.Close()
+	got, _ := os.ReadFile(file)
+	want := "[Container] 1970/01/01 00:00:00.000000 first ***\noutput ***\n[Container] 1970/01/01 00:00:00.000000 last\n"
+	if string(got) != want {
+		t.Errorf("%q; want %q", got, want)
 	}
 }

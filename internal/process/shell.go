@@ -62,7 +62,7 @@ func (s *Shell) Printf(format string, args ...any) {
 	}
 	line := container(now(), format, args...)
 	if s.proc == nil {
-		s.Log.Write([]byte(line)) // an error shows when the process is waited for
+		s.Log.say(line)
 		return
 	}
 	s.pending.WriteString(line)
@@ -199,6 +199,7 @@ func (s *Shell) start(ctx context.Context, program string, talk bool) error {
 		return err
 	}
 	s.proc = p
+	s.err = errors.Join(s.err, s.Log.Flush()) // while the shell starts
 	if talk {
 		s.answers = bufio.NewReader(p.Talk)
 	}
@@ -255,7 +256,7 @@ func (s *Shell) wait() Exit {
 	s.err = errors.Join(s.err, err)
 	s.proc = nil
 	if s.pending.Len() > 0 {
-		s.Log.Write([]byte(s.pending.String()))
+		s.Log.say(s.pending.String())
 		s.pending.Reset()
 	}
 	return exit

@@ -155,14 +155,26 @@ func (r Reader) Actions(ctx context.Context, execution string) ([]Action, error)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]Action, len(items))
-	for i, it := range items {
-		if all[i], err = Decode[Action](it); err != nil {
-			return nil, err
-		}
+	all, err := decodeAll[Action](items)
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(all, func(a, b Action) int { return a.Started.Compare(b.Started) })
 	return all, nil
+}
+
+// Tries returns the tries of an action in one attempt of an execution, in
+// order; those of all actions of the stage when name is empty.
+func (r Reader) Tries(ctx context.Context, execution string, attempt int, stageName, name string) ([]Action, error) {
+	prefix := fmt.Sprintf("ACT#%04d#%s#", attempt, stageName)
+	if name != "" {
+		prefix += name + "#"
+	}
+	items, err := r.Store.Query(ctx, store.Query{PK: ExecutionKey(execution).PK, Prefix: prefix})
+	if err != nil {
+		return nil, err
+	}
+	return decodeAll[Action](items)
 }
 
 // Action returns one try of an action, or ActionNotFoundException.
@@ -231,9 +243,14 @@ func (r Reader) Decisions(ctx context.Context, name string, limit int) ([]Decisi
 	if err != nil {
 		return nil, err
 	}
-	all := make([]Decision, len(items))
+	return decodeAll[Decision](items)
+}
+
+func decodeAll[T any](items []store.Item) ([]T, error) {
+	all := make([]T, len(items))
 	for i, it := range items {
-		if all[i], err = Decode[Decision](it); err != nil {
+		var err error
+		if all[i], err = Decode[T](it); err != nil {
 			return nil, err
 		}
 	}

@@ -1,17 +1,16 @@
 // Package background runs the jobs of providers in this process while the
 // pipeline goes on, and remembers for ever how they ended.
 //
-// A job has one file, jobs/<id>.json in the data folder. Creating it claims
-// the job; it is empty while the job is under way; its content is the result.
-// So a job that has a file without a result, and is not running in this
-// process, was cut off when the process that ran it died: it is lost.
+// Starts and ends of jobs are lines of one file, jobs.log in the data folder.
+// A job that has a start but no end there, and is not running in this process,
+// was cut off when the process that ran it died: it is lost.
 //
 // # Durability
 //
 // A crash of this process loses nothing that was written. A loss of power may
-// lose the newest files, and that is why a result is not trusted unless it is
+// lose the newest lines, and that is why a result is not trusted unless it is
 // whole. Whether a job that ends is worth a flush of the disk is the job's
-// choice ([Task.Durable]). Without it, a power cut can only forget a claim or
+// choice ([Task.Durable]). Without it, a power cut can only forget a start or
 // an end that the orchestrator has not recorded yet; it starts that job again,
 // as it does with a lost one. Once the orchestrator has recorded the end, in
 // its own durable store, nobody asks here again.
@@ -24,11 +23,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,6 +49,7 @@ type Runner struct {
 	Data string // the data folder, absolute
 
 	id    string
+	jobs  *journal
 	slots chan struct{}
 	ended func(string)
 
@@ -66,6 +67,7 @@ type running struct {
 var (
 	errStopped = errors.New("stopped")
 	errTimeout = errors.New("timed out")
+	errHalted  = errors.New("this process closes")
 )
 
 // New returns a Runner that keeps what it knows below the folder data, which
@@ -75,7 +77,7 @@ func New(data string, opts Options) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"jobs", "work", "logs"} {
+	for _, name := range []string{"work", "logs"} {
 		if err := os.MkdirAll(filepath.Join(data, name), 0o700); err != nil {
 			return nil, err
 		}
@@ -89,11 +91,30 @@ func New(data string, opts Options) (*Runner, error) {
 	if opts.Ended == nil {
 		opts.Ended = func(string) {}
 	}
+	jobs, err := openJournal(filepath.Join(data, "jobs.log"))
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256([]byte(data))
 	return &Runner{
-		Data: data, id: hex.EncodeToString(sum[:6]), ended: opts.Ended,
+		Data: data, id: hex.EncodeToString(sum[:6]), jobs: jobs, ended: opts.Ended,
 		slots: make(chan struct{}, opts.Limit), running: map[string]*running{},
 	}, nil
+}
+
+// Close ends what runs and closes the file of jobs. No end is kept of what it
+// cuts off: those jobs are lost, as after a crash. No job may be started after.
+func (r *Runner) Close() error {
+	r.mu.Lock()
+	cut := slices.Collect(maps.Values(r.running))
+	r.mu.Unlock()
+	for _, now := range cut {
+		now.stop(errHalted)
+	}
+	for _, now := range cut {
+		<-now.done
+	}
+	return r.jobs.file.Close()
 }
 
 // Mark returns the mark of the processes of a job.
@@ -123,29 +144,30 @@ type Task struct {
 
 var safeID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`)
 
-func (r *Runner) file(jobID string) string { return filepath.Join(r.Data, "jobs", jobID+".json") }
-
 // Start begins t in the background, unless its job was started before. Either
 // way it returns what Poll would.
 func (r *Runner) Start(t Task) (action.Result, error) {
 	id := t.Job.ID
 	if !safeID.MatchString(id) {
-		return action.Result{}, fmt.Errorf("job id %q cannot be the name of a file", id)
+		return action.Result{}, fmt.Errorf("job id %q cannot be the name of a folder", id)
 	}
 	r.mu.Lock()
 	if now, ok := r.running[id]; ok {
 		r.mu.Unlock()
 		return now.result, nil
 	}
-	// The claim is made under the lock: whoever sees the file must also see
-	// that the job is running.
-	claim, err := os.OpenFile(r.file(id), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
+	// The start is written under the lock: whoever sees it must also see that
+	// the job is running.
+	_, known, err := r.jobs.last(id)
+	if err == nil && !known {
+		err = r.jobs.add(id, []byte(started), false)
+	}
+	if err != nil || known {
 		r.mu.Unlock()
-		if errors.Is(err, fs.ErrExist) {
-			return r.Poll(t.Job, t.ExternalID)
+		if err != nil {
+			return action.Result{}, err
 		}
-		return action.Result{}, err
+		return r.Poll(t.Job, t.ExternalID)
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	now := &running{
@@ -154,18 +176,25 @@ func (r *Runner) Start(t Task) (action.Result, error) {
 	}
 	r.running[id] = now
 	r.mu.Unlock()
-	go r.run(ctx, t, now, claim)
+	go r.run(ctx, t, now)
 	return now.result, nil
 }
 
-func (r *Runner) run(ctx context.Context, t Task, now *running, claim *os.File) {
+func (r *Runner) run(ctx context.Context, t Task, now *running) {
 	defer now.stop(nil)
 	result := r.work(ctx, t)
+	if errors.Is(context.Cause(ctx), errHalted) {
+		close(now.done)
+		return
+	}
 	if result.ExternalID == "" {
 		result.ExternalID = t.ExternalID
 	}
 	result.Log = true
-	err := r.write(claim, t, result)
+	content, err := json.Marshal(result)
+	if err == nil {
+		err = r.jobs.add(t.Job.ID, content, t.Durable)
+	}
 	r.mu.Lock()
 	if err == nil {
 		delete(r.running, t.Job.ID)
@@ -214,36 +243,6 @@ func Ended(ctx context.Context) action.Result {
 	return action.Fail(action.Timeout, "The action timed out and was ended")
 }
 
-func (r *Runner) write(claim *os.File, t Task, result action.Result) error {
-	content, err := json.Marshal(result)
-	if err != nil {
-		claim.Close()
-		return err
-	}
-	if !t.Durable {
-		_, err := claim.Write(content)
-		return errors.Join(err, claim.Close())
-	}
-	claim.Close()
-	temp := r.file(t.Job.ID) + ".new"
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, r.file(t.Job.ID)); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(temp))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
 // Poll tells how a job stands that was started, here or by a process that has
 // died.
 func (r *Runner) Poll(job action.Job, externalID string) (action.Result, error) {
@@ -254,12 +253,12 @@ func (r *Runner) Poll(job action.Job, externalID string) (action.Result, error) 
 		return now.result, nil
 	}
 	r.mu.Unlock()
-	content, err := os.ReadFile(r.file(job.ID))
-	if errors.Is(err, fs.ErrNotExist) {
-		return action.Result{}, fmt.Errorf("job %s was not started", job.ID)
-	}
+	content, known, err := r.jobs.last(job.ID)
 	if err != nil {
 		return action.Result{}, err
+	}
+	if !known {
+		return action.Result{}, fmt.Errorf("job %s was not started", job.ID)
 	}
 	var result action.Result
 	if json.Unmarshal(content, &result) != nil || !result.Status.Final() {

@@ -2,8 +2,10 @@ package background_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,7 +97,8 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// A result that a crash of the machine cut short is no result.
+// A result that a crash of the machine cut short is no result, and does not
+// spoil what is written after it.
 func TestTornResultIsLost(t *testing.T) {
 	for _, durable := range []bool{false, true} {
 		data, ended := t.TempDir(), make(chan string, 1)
@@ -105,21 +108,56 @@ func TestTornResultIsLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-ended
-		file := filepath.Join(data, "jobs", "a.json")
+		r.Close()
+		file := filepath.Join(data, "jobs.log")
 		whole, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n := range whole {
-			os.WriteFile(file, whole[:n], 0o600)
-			if result, err := newRunner(t, data, background.Options{}).Poll(job, "x:a"); err != nil || result.Status != action.Lost {
-				t.Errorf("%d bytes of it: %s, %v; want Lost", n, result.Status, err)
+		begin := len("a started\n")
+		for n := begin; n < len(whole)-1; n++ {
+			for _, tail := range [][]byte{nil, make([]byte, len(whole)-n)} {
+				os.WriteFile(file, append(whole[:n:n], tail...), 0o600)
+				r := newRunner(t, data, background.Options{Ended: func(id string) { ended <- id }})
+				if result, err := r.Poll(job, "x:a"); err != nil || result.Status != action.Lost || result.ExternalID != "x:a" {
+					t.Errorf("%d bytes: %+v, %v; want Lost", n, result, err)
+				}
+				next := action.Job{ID: "next"}
+				r.Start(background.Task{Job: next, Run: succeed})
+				<-ended
+				if result, err := r.Poll(next, ""); err != nil || result.Status != pipeline.Succeeded {
+					t.Errorf("%d bytes: the job after it: %+v, %v", n, result, err)
+				}
+				r.Close()
 			}
 		}
-		os.WriteFile(file, make([]byte, len(whole)), 0o600)
-		if result, _ := r.Poll(job, "x:a"); result.Status != action.Lost || result.ExternalID != "x:a" {
-			t.Errorf("zeroes: %+v; want Lost", result)
+	}
+}
+
+// A result may be longer than what is read at once.
+func TestLongJournal(t *testing.T) {
+	data, ended := t.TempDir(), make(chan string, 1)
+	r := newRunner(t, data, background.Options{Ended: func(id string) { ended <- id }})
+	defer r.Close()
+	for i, size := range []int{10, 3 << 20, 10, 1 << 20, 10} {
+		summary := strings.Repeat("x", size)
+		job := action.Job{ID: fmt.Sprint("job", i)}
+		if _, err := r.Start(background.Task{Job: job, Run: func(context.Context) action.Result {
+			return action.Result{Status: pipeline.Succeeded, Summary: summary}
+		}}); err != nil {
+			t.Fatal(err)
 		}
+		<-ended
+		fresh := newRunner(t, data, background.Options{})
+		for _, r := range []*background.Runner{r, fresh} {
+			if result, err := r.Poll(job, ""); err != nil || result.Summary != summary {
+				t.Errorf("result of %d bytes: %d bytes, %v", size, len(result.Summary), err)
+			}
+			if result, err := r.Poll(action.Job{ID: "job0"}, ""); err != nil || result.Status != pipeline.Succeeded {
+				t.Errorf("the first: %s, %v", result.Status, err)
+			}
+		}
+		fresh.Close()
 	}
 }
 

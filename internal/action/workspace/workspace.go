@@ -53,7 +53,7 @@ func New(r *background.Runner, blobs blob.Store, secrets secret.Store, job actio
 	if len(job.Inputs) == 0 {
 		w.Source = w.Root // one folder less to make
 	}
-	log, err := process.CreateLog(r.LogFile(job.ID), process.LogOptions{})
+	log, err := process.CreateLog(r.LogFile(job.ID), process.LogOptions{Later: true})
 	if err != nil {
 		return nil, err
 	}
