@@ -33,53 +33,60 @@ what was asked for: the command ends with 0.`,
 	})
 }
 
+// An answer is what the flags of approve and reject say.
+type answer struct {
+	yes                        bool
+	action, execution, summary string
+	watch                      bool
+}
+
 // answers completes a command that answers approvals with yes or no.
 func (p *program) answers(yes bool, c *cobra.Command) *cobra.Command {
-	var action, execution, summary string
-	var watch bool
+	given := answer{yes: yes}
 	c.Args = arguments(1, 1, "PIPELINE")
 	c.ValidArgsFunction = p.completePipeline
-	c.RunE = p.on(func(ctx context.Context, c *connection, args []string) error {
-		name := args[0]
-		asked, err := c.asked(ctx, name)
-		if err != nil {
-			return err
-		}
-		a, err := p.choose(name, asked, action, execution)
-		if err != nil {
-			return err
-		}
-		at, err := c.putApproval(ctx, name, a, yes, summary)
-		if err != nil {
-			return err
-		}
-		follow := watch || c.system != nil
-		if p.json() && !follow {
+	c.RunE = p.on(func(ctx context.Context, c *connection, args []string) error { return p.answer(ctx, c, args[0], given) })
+	c.Flags().StringVar(&given.action, "action", "", "which approval, as STAGE/ACTION, when there are several")
+	c.Flags().StringVar(&given.execution, "execution", "", "of which execution, when there are several")
+	c.Flags().StringVarP(&given.summary, "summary", "m", "", "what to remember about the answer, at most 512 characters")
+	c.Flags().BoolVarP(&given.watch, "watch", "w", false, "follow the run and return its verdict")
+	return p.reads(c)
+}
+
+// answer answers the approval that a pipeline waits for.
+func (p *program) answer(ctx context.Context, c *connection, name string, given answer) error {
+	asked, err := c.asked(ctx, name)
+	if err != nil {
+		return err
+	}
+	a, err := p.choose(name, asked, given.action, given.execution)
+	if err != nil {
+		return err
+	}
+	at, err := c.putApproval(ctx, name, a, given.yes, given.summary)
+	if err != nil {
+		return err
+	}
+	word := "approved"
+	if !given.yes {
+		word = "rejected"
+	}
+	p.say("%s %s/%s of execution %s", word, a.Stage, a.Action, short(a.Execution))
+	if !given.watch && c.system == nil {
+		p.say("try: %s", p.command("watch", name))
+		if p.json() {
 			return p.printJSON(at)
 		}
-		word := "approved"
-		if !yes {
-			word = "rejected"
-		}
-		p.say("%s %s/%s of execution %s", word, a.Stage, a.Action, short(a.Execution))
-		if !follow {
-			p.say("try: %s", p.command("watch", name))
-			return nil
-		}
-		v, err := p.follow(ctx, c, following{pipeline: name, execution: a.Execution, news: true})
-		if err != nil {
-			return err
-		}
-		if !yes && v.Execution.Status == pipeline.Failed {
-			return nil
-		}
-		return p.conclude(v)
-	})
-	c.Flags().StringVar(&action, "action", "", "which approval, as STAGE/ACTION, when there are several")
-	c.Flags().StringVar(&execution, "execution", "", "of which execution, when there are several")
-	c.Flags().StringVarP(&summary, "summary", "m", "", "what to remember about the answer, at most 512 characters")
-	c.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run and return its verdict")
-	return p.reads(c)
+		return nil
+	}
+	v, err := p.follow(ctx, c, following{pipeline: name, execution: a.Execution, news: true})
+	if err != nil {
+		return err
+	}
+	if !given.yes && v.Execution.Status == pipeline.Failed {
+		return nil
+	}
+	return p.conclude(v)
 }
 
 // choose returns the one approval of asked that the flags name.
@@ -161,10 +168,4 @@ func (c *connection) putApproval(ctx context.Context, name string, a approval, y
 		Result: codepipeline.ApprovalResult{Status: status, Summary: cmp.Or(summary, status+" with sluice")},
 	}, &out)
 	return out, err
-}
-
-// answer is putApproval for a run that is being followed.
-func (p *program) answer(ctx context.Context, c *connection, name string, a approval, yes bool, summary string) error {
-	_, err := c.putApproval(ctx, name, a, yes, summary)
-	return err
 }

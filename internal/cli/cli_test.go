@@ -12,8 +12,8 @@ import (
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
-// TestExitCodes runs commands to every exit code. Of those that fail it is
-// TestEveryErrorHelps, too: stderr ends with what to type next.
+// TestExitCodes runs commands to every exit code. Whatever leaves something to
+// do ends its stderr with what to type next.
 func TestExitCodes(t *testing.T) {
 	done := func(t *testing.T) *fake {
 		return serve(t, pipeline.Succeeded, "Source/Fetch=Succeeded", "Build/Compile=Succeeded")

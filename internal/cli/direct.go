@@ -21,7 +21,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
-	w := &answer{header: http.Header{}}
+	w := &reply{header: http.Header{}}
 	d.handler.ServeHTTP(w, in)
 	if w.status == 0 {
 		w.status = http.StatusOK
@@ -39,25 +39,25 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// An answer is what a handler wrote.
-type answer struct {
+// A reply is what a handler wrote.
+type reply struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (a *answer) Header() http.Header { return a.header }
+func (a *reply) Header() http.Header { return a.header }
 
-func (a *answer) WriteHeader(status int) {
+func (a *reply) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status = status
 	}
 }
 
-func (a *answer) Write(b []byte) (int, error) {
+func (a *reply) Write(b []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
 	return a.body.Write(b)
 }
 
 // Flush implements http.Flusher: there is nothing between writer and reader.
-func (a *answer) Flush() {}
+func (a *reply) Flush() {}

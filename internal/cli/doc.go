@@ -11,9 +11,9 @@
 //
 // Each is held by the test of the same name.
 //
-//	ExitCodes       A command's exit code says how it went, and the help says so.
-//	EveryErrorHelps Every error ends with a line "try: ...".
+//	ExitCodes       The exit code says how it went, and every error ends with "try: ...".
 //	PlainInPipes    A pipe gets no escape sequence and one line per change.
+//	PictureFits     On a terminal no line is wider and no picture higher than the window.
 //	NoForeignEscape What a build prints cannot move a terminal's cursor.
 //	JSONIsTheAPIs   --output json is the shape of the API's own answer.
 package cli

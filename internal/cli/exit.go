@@ -115,7 +115,10 @@ func (p *program) nextAfter(code pipeline.Code) []string {
 		return []string{p.command("status", p.subject)}
 	case pipeline.NotLatestPipelineExecution, pipeline.NotStoppable, pipeline.DuplicatedStopRequest, pipeline.ConcurrentExecutionsLimit:
 		return []string{p.command("list", p.subject)}
-	case pipeline.ServiceUnavailable:
+	case pipeline.ServiceUnavailable: // the process that worked on the folder may have ended
+		if p.endpoint() == "" && p.subject != "" {
+			return []string{p.command("status", p.subject)}
+		}
 		return []string{"sluice up"}
 	}
 	return nil

@@ -46,9 +46,7 @@ func (p *program) follow(ctx context.Context, c *connection, f following) (view,
 	if c.system != nil {
 		poll = pollOwn
 	}
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	var still time.Time // since when nothing moves
+	var still calm
 	for {
 		v, err := c.look(ctx, d, f.execution)
 		if err != nil {
@@ -59,32 +57,41 @@ func (p *program) follow(ctx context.Context, c *connection, f following) (view,
 			return v, p.orInterrupted(ctx, err)
 		}
 		show.update(v, lines)
-		switch {
+		switch asked := v.approvals(); {
 		case v.Execution.Status.Final():
 			show.end(v)
 			return v, nil
-		case !v.waiting():
-			still = time.Time{}
-		case still.IsZero():
-			still = time.Now()
-		case time.Since(still) < settle:
-		case f.approve && len(v.approvals()) > 0:
-			a := v.approvals()[0]
-			if err := p.answer(ctx, c, f.pipeline, a, true, "approved by sluice --approve"); err != nil {
+		case !still.lasts(v.waiting()):
+		case f.approve && len(asked) > 0:
+			if _, err := c.putApproval(ctx, f.pipeline, asked[0], true, "approved by sluice --approve"); err != nil {
 				return v, p.orInterrupted(ctx, err)
 			}
-			still = time.Time{}
+			still = calm{}
 		case !f.patient:
 			show.end(v)
 			return v, nil
 		}
-		select {
-		case <-ctx.Done():
+		if pause(ctx, poll) != nil {
 			show.end(v)
 			return v, p.interrupted(c, f.pipeline)
-		case <-tick.C:
 		}
 	}
+}
+
+// calm is since when nothing moves.
+type calm struct{ since time.Time }
+
+// lasts notes whether nothing moves now, and reports whether that lasts.
+func (c *calm) lasts(now bool) bool {
+	switch {
+	case !now:
+		c.since = time.Time{}
+	case c.since.IsZero():
+		c.since = time.Now()
+	default:
+		return time.Since(c.since) >= settle
+	}
+	return false
 }
 
 // orInterrupted returns err, or that the user had enough.

@@ -169,6 +169,7 @@ func BenchmarkTransition1(b *testing.B) {
 	b.ReportMetric(float64(spent.Microseconds())/n, "µs/transition")
 	b.ReportMetric(float64(bare.Microseconds())/n, "µs/commit")
 	b.ReportMetric(float64(spent)/float64(bare), "commits/transition")
+	b.ReportMetric(float64(r.journal.spent.Microseconds())/float64(r.journal.commits), "µs/append")
 }
 
 // BenchmarkTransition64: 64 runs at once; transitions in the time of a commit.

@@ -41,7 +41,7 @@ type Options struct {
 	Entered func(run, state string)
 
 	Workers         int          // how many Invokes may be under way, default 64
-	CheckpointBytes int          // how long the journal grows before it is folded, default 8 MiB
+	CheckpointBytes int          // how long the journal grows at least before it is folded, default 1 MiB
 	Log             *slog.Logger // default slog.DiscardHandler
 }
 
@@ -106,7 +106,7 @@ func Open(ctx context.Context, journal Journal, invoker Invoker, definition Defi
 		opts.Workers = 64
 	}
 	if opts.CheckpointBytes == 0 {
-		opts.CheckpointBytes = 8 << 20
+		opts.CheckpointBytes = 1 << 20
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)

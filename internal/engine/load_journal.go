@@ -137,6 +137,7 @@ func (e *Engine) checkpoint(ctx context.Context) error {
 	g := &e.loop
 	c := Checkpoint{Gone: g.gone, Ended: slices.Collect(maps.Values(e.shelf.recent))}
 	var written []*live
+	size := 0
 	for name, l := range e.shelf.runs {
 		if !l.dirty {
 			continue
@@ -145,6 +146,7 @@ func (e *Engine) checkpoint(ctx context.Context) error {
 		g.enc.state(l.machine, &l.run)
 		c.Runs = append(c.Runs, Row{name, slices.Clone(g.enc.buf)})
 		written = append(written, l)
+		size += len(g.enc.buf)
 	}
 	if g.size == 0 && len(c.Runs)+len(c.Gone)+len(c.Ended) == 0 {
 		return nil
@@ -155,7 +157,7 @@ func (e *Engine) checkpoint(ctx context.Context) error {
 	for _, l := range written {
 		l.dirty, l.stored = false, true
 	}
-	g.gone, g.size = nil, 0
+	g.gone, g.size, g.folded = nil, 0, size
 	e.shelf.Lock()
 	defer e.shelf.Unlock()
 	e.shelf.recent = map[string]Outcome{}

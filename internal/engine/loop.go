@@ -80,6 +80,7 @@ type loop struct {
 	expect  int        // requests, of the next group
 	until   int64      // held and timers rest until then
 	size    int        // of the journal in bytes
+	folded  int        // bytes of runs that the last checkpoint wrote
 	timers  timers
 	timer   *time.Timer
 	armed   int64 // what timer is set to
@@ -185,7 +186,7 @@ func (e *Engine) turn(ctx context.Context) bool {
 	e.mu.Lock()
 	g.expect = min(len(g.group)+len(e.queue), maxGroup)
 	e.mu.Unlock()
-	if g.size >= e.opts.CheckpointBytes {
+	if g.size >= max(e.opts.CheckpointBytes, 4*g.folded) {
 		if err := e.checkpoint(context.WithoutCancel(ctx)); err != nil {
 			e.log.Error("checkpoint failed; the journal grows on", "err", err)
 			g.size = 0

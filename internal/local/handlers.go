@@ -3,12 +3,14 @@ package local
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/sluice-ci/sluice/internal/compile"
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/sqlite"
 )
 
 // handlers are the functions that the machines call. Each decodes its payload
@@ -42,14 +44,14 @@ func (h *handlers) ended(name string, status machine.Status, errorName, cause st
 	if status == machine.Succeeded {
 		return
 	}
-	if err := h.service.Ended(context.Background(), name, errorName+" "+cause); err != nil {
+	if err := h.service.Ended(context.Background(), name, errorName+" "+cause); err != nil && !errors.Is(err, sqlite.ErrClosed) {
 		h.log.Warn("the end of a machine run is not recorded; the sweep will", "run", name, "err", err)
 	}
 }
 
 // resume hears that the work of a job has ended.
 func (h *handlers) resume(jobID string) {
-	if err := h.service.Resume(context.Background(), jobID); err != nil {
+	if err := h.service.Resume(context.Background(), jobID); err != nil && !errors.Is(err, sqlite.ErrClosed) {
 		h.log.Warn("the end of an action is not recorded; the sweep will", "action", jobID, "err", err)
 	}
 }

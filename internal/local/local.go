@@ -94,7 +94,7 @@ func (s *System) assemble(ctx context.Context) error {
 		return err
 	}
 	s.pump = newPump(s.opts.Log)
-	s.store = store.Observe(table, s.observe)
+	s.store = store.Observe(store.Cache(table), s.observe)
 	blobs, err := dir.New(filepath.Join(s.opts.Data, "artifacts"))
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (s *System) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mail, err := mailbox.New(table)
+	mail, err := mailbox.New(s.store)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
 )
 
@@ -76,49 +77,45 @@ func (p *pump) observe(ops []store.Op) {
 
 func (p *pump) take(rows []orchestrator.Row) {
 	for _, row := range rows {
-		if row.Publish != nil || row.Notify != nil {
-			p.news.push(row)
-			continue
-		}
 		p.wg.Go(func() {
-			select {
-			case p.slots <- struct{}{}:
-				p.deliver(row)
-				<-p.slots
-			case <-p.ctx.Done():
+			if p.do(row, p.service.Act) {
+				p.news.push(row)
 			}
 		})
 	}
 }
 
-// deliver delivers row until it succeeds or the system closes.
-func (p *pump) deliver(row orchestrator.Row) {
+// do does a part of row until it succeeds; false means that the system closes.
+func (p *pump) do(row orchestrator.Row, part func(context.Context, record.Outbox) error) bool {
 	for {
-		err := p.service.Deliver(p.ctx, row.Outbox)
-		if err == nil {
-			p.done.push(row.Key)
-			return
+		select {
+		case p.slots <- struct{}{}:
+		case <-p.ctx.Done():
+			return false
 		}
-		if p.ctx.Err() != nil {
-			return
+		err := part(p.ctx, row.Outbox)
+		<-p.slots
+		if err == nil || p.ctx.Err() != nil {
+			return err == nil
 		}
 		p.log.Warn("delivery failed; it is tried again", "row", row.ID, "err", err)
 		select {
 		case <-time.After(retryAfter):
 		case <-p.ctx.Done():
-			return
+			return false
 		}
 	}
 }
 
+// announce announces what rows have to tell, many at once.
 func (p *pump) announce() {
 	for rows := range p.news.batches(p.ctx, gatherNews) {
 		var batch sync.WaitGroup
 		for _, row := range rows {
-			p.slots <- struct{}{}
 			batch.Go(func() {
-				p.deliver(row)
-				<-p.slots
+				if p.do(row, p.service.Announce) {
+					p.done.push(row.Key)
+				}
 			})
 		}
 		batch.Wait()

@@ -82,10 +82,10 @@ func (c *change) announce(e *record.Execution, detail events.Detail) {
 	if err != nil {
 		panic(err) // types of ours always encode
 	}
-	c.later(e.ID, record.Outbox{Publish: &bus.Event{
+	c.out.Publishes = append(c.out.Publishes, bus.Event{
 		ID: c.newID(), Source: detail.Source(), DetailType: detail.DetailType(), Time: c.at,
 		Region: c.home.Region, Account: c.home.Account,
 		Resources: []string{fmt.Sprintf("arn:aws:codepipeline:%s:%s:%s", c.home.Region, c.home.Account, e.Pipeline)},
 		Detail:    b,
-	}})
+	})
 }

@@ -140,9 +140,10 @@ func (c *change) requestApproval(a *record.Action, token string) {
 	if err != nil {
 		panic(err) // strings always encode
 	}
-	c.later(a.Execution, record.Outbox{Notify: &record.Notify{
+	c.out.Notices = append(c.out.Notices, record.Notice{
+		ID:      c.newID(),
 		Topic:   conf["NotificationArn"],
 		Subject: fmt.Sprintf("APPROVAL NEEDED: AWS CodePipeline %s for action %s", a.Pipeline, a.Name),
 		Message: message,
-	}})
+	})
 }

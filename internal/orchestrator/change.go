@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"reflect"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -30,13 +31,13 @@ type change struct {
 	waiters    map[store.Key]*tracked[record.Waiter]
 	pipelines  map[string]*tracked[record.Pipeline]
 	extra      []store.Op
-	outbox     int
+	out        record.Outbox
 }
 
 // tracked is a record with what was read of it.
 type tracked[T any] struct {
 	value T
-	read  []byte // its encoding when it was read; nil for a record that this change makes
+	read  []byte // its encoding when it was read, zero if it did not exist; nil for a record that this change makes
 	at    int64  // its version; 0 when it did not exist
 }
 
@@ -75,7 +76,7 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 
 // write sends the transaction. Records that were only read become checks.
 func (c *change) write() error {
-	ops := c.extra
+	ops := append(c.extra, c.outboxRow()...)
 	for id, t := range c.executions {
 		ops = append(ops, t.op(record.ExecutionKey(id)))
 	}
@@ -119,7 +120,10 @@ func track[K comparable, T any](known map[K]*tracked[T], key K, read func() (rec
 	if err != nil {
 		return nil, err
 	}
-	t := &tracked[T]{value: v.Value, read: record.Encode(v.Value), at: v.At}
+	t := &tracked[T]{value: v.Value, read: v.Raw, at: v.At}
+	if v.At == 0 {
+		t.read = record.Encode(v.Value)
+	}
 	known[key] = t
 	return &t.value, nil
 }
@@ -176,15 +180,18 @@ func (c *change) remove(key store.Key) {
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Delete, If: store.Any})
 }
 
-// later adds an outbox row. Rows of one execution share a shard and their ids
-// sort in the order in which they were added.
-func (c *change) later(execution string, row record.Outbox) {
+// outboxRow returns the put of what is to be done after the change, if there is
+// anything. Rows are spread over shards; their ids sort by time.
+func (c *change) outboxRow() []store.Op {
+	if reflect.ValueOf(c.out).IsZero() {
+		return nil
+	}
+	id := c.newID()
+	c.out.ID, c.out.Created = fmt.Sprintf("%013d-%s", c.at.UnixMilli(), id), c.at
 	h := fnv.New32a()
-	h.Write([]byte(execution))
-	c.outbox++
-	row.ID = fmt.Sprintf("%013d-%02d-%s", c.at.UnixMilli(), c.outbox, c.newID())
-	row.Created = c.at
-	c.put(record.OutboxKey(int(h.Sum32()%record.OutboxShards), row.ID), row)
+	h.Write([]byte(id))
+	key := record.OutboxKey(int(h.Sum32()%record.OutboxShards), c.out.ID)
+	return []store.Op{{Key: key, Kind: store.Put, Value: record.Encode(c.out)}}
 }
 
 // step lets ev happen to a stage and returns what follows.

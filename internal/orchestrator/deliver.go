@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"time"
 
 	"github.com/sluice-ci/sluice/internal/bus"
 	"github.com/sluice-ci/sluice/internal/machine"
@@ -62,26 +62,39 @@ func (s *Service) Delivered(ctx context.Context, keys []store.Key) error {
 	return s.Store.Write(ctx, ops...)
 }
 
-// Deliver does what an outbox row asks for. It may be called any number of
-// times for one row; the caller deletes the row when Deliver returns nil.
-func (s *Service) Deliver(ctx context.Context, row record.Outbox) error {
-	switch {
-	case row.Start != nil:
-		return s.startMachine(ctx, *row.Start)
-	case row.Stop != nil:
-		return s.Machine.Stop(ctx, row.Stop.Run, row.Stop.Error, row.Stop.Cause)
-	case row.Admit != nil:
-		return s.admitted(ctx, *row.Admit)
-	case row.Answer != nil:
-		return s.answerTask(ctx, *row.Answer)
-	case row.Kill != nil:
-		return s.kill(ctx, *row.Kill)
-	case row.Publish != nil:
-		return s.Bus.Publish(ctx, *row.Publish)
-	case row.Notify != nil:
-		return s.notify(ctx, row)
+// Act does what a row asks for but its announcements, which nobody waits for;
+// [Service.Announce] does those. Both may be called any number of times for a
+// row. The caller deletes the row when both have returned nil.
+func (s *Service) Act(ctx context.Context, row record.Outbox) error {
+	var errs []error
+	for _, in := range row.Answers {
+		errs = append(errs, s.answerTask(ctx, in))
 	}
-	return fmt.Errorf("outbox row %s asks for nothing this version knows", row.ID)
+	for _, in := range row.Starts {
+		errs = append(errs, s.startMachine(ctx, in))
+	}
+	for _, in := range row.Admits {
+		errs = append(errs, s.admitted(ctx, in))
+	}
+	for _, in := range row.Stops {
+		errs = append(errs, s.Machine.Stop(ctx, in.Run, in.Error, in.Cause))
+	}
+	for _, in := range row.Kills {
+		errs = append(errs, s.kill(ctx, in))
+	}
+	return errors.Join(errs...)
+}
+
+// Announce publishes what a row has to tell.
+func (s *Service) Announce(ctx context.Context, row record.Outbox) error {
+	var errs []error
+	for _, event := range row.Publishes {
+		errs = append(errs, s.Bus.Publish(ctx, event))
+	}
+	for _, in := range row.Notices {
+		errs = append(errs, s.notify(ctx, in, row.Created))
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Service) startMachine(ctx context.Context, in record.StartRun) error {
@@ -108,8 +121,8 @@ func (s *Service) answerTask(ctx context.Context, in record.Answer) error {
 }
 
 // kill stops the work of an action that has ended without it.
-func (s *Service) kill(ctx context.Context, in record.Kill) error {
-	a, err := s.Records.Action(ctx, in.Action)
+func (s *Service) kill(ctx context.Context, id record.ActionID) error {
+	a, err := s.Records.Action(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -117,13 +130,13 @@ func (s *Service) kill(ctx context.Context, in record.Kill) error {
 }
 
 // notify publishes a message for a topic.
-func (s *Service) notify(ctx context.Context, row record.Outbox) error {
-	detail, err := json.Marshal(row.Notify)
+func (s *Service) notify(ctx context.Context, in record.Notice, at time.Time) error {
+	detail, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
 	return s.Bus.Publish(ctx, bus.Event{
-		ID: row.ID, Source: "sluice", DetailType: "Notification", Time: row.Created,
-		Region: s.home.Region, Account: s.home.Account, Resources: []string{row.Notify.Topic}, Detail: detail,
+		ID: in.ID, Source: "sluice", DetailType: "Notification", Time: at,
+		Region: s.home.Region, Account: s.home.Account, Resources: []string{in.Topic}, Detail: detail,
 	})
 }

@@ -39,7 +39,7 @@ func (s *Service) Enter(ctx context.Context, in EnterRequest) error {
 			return err
 		}
 		if name := c.over(e, in.Run); name != "" {
-			c.answer(e.ID, in.Token, name, "")
+			c.answer(in.Token, name, "")
 			return nil
 		}
 		d, err := s.declaration(ctx, e)
@@ -72,7 +72,7 @@ func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequ
 		target = i
 	}
 	if in.Leave == "" && e.Stage != target { // a new run of an old execution
-		c.answer(e.ID, in.Token, compile.ErrorAt(d.Stages[e.Stage].Name), "")
+		c.answer(in.Token, compile.ErrorAt(d.Stages[e.Stage].Name), "")
 		return nil
 	}
 	if e.Stage < target && e.Inside {
@@ -82,7 +82,7 @@ func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	}
 	if target == len(d.Stages) {
 		c.end(e, pipeline.Succeeded, "")
-		c.answer(e.ID, in.Token, "", "")
+		c.answer(in.Token, "", "")
 		return nil
 	}
 	w, err := c.waiter(e.ID, in.Enter)
@@ -94,7 +94,7 @@ func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequ
 		return c.enqueue(e, d, target)
 	}
 	if e.Inside {
-		c.answer(e.ID, in.Token, "", "")
+		c.answer(in.Token, "", "")
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (c *change) follow(name, stageName string, effects []stage.Effect) error {
 				}
 				continue
 			}
-			c.later(f.Execution, record.Outbox{Admit: &record.Admit{Execution: f.Execution, Stage: stageName, Entry: f.Entry, Fence: f.Fence}})
+			c.out.Admits = append(c.out.Admits, record.Admit{Execution: f.Execution, Stage: stageName, Entry: f.Entry, Fence: f.Fence})
 		case stage.Supersede:
 			e, err := c.execution(f.Execution)
 			if err != nil {
@@ -193,14 +193,14 @@ func (c *change) dismiss(e *record.Execution, stageName string, status pipeline.
 func (c *change) answerWaiter(e *record.Execution, stageName, errorName string) error {
 	w, err := c.waiter(e.ID, stageName)
 	if err == nil && w.Token != "" && w.Run == e.Run {
-		c.answer(e.ID, w.Token, errorName, "")
+		c.answer(w.Token, errorName, "")
 	}
 	return err
 }
 
 // answer completes a machine task after the change: well when errorName is "".
-func (c *change) answer(execution, token, errorName, cause string) {
-	c.later(execution, record.Outbox{Answer: &record.Answer{Token: token, Error: errorName, Cause: cause}})
+func (c *change) answer(token, errorName, cause string) {
+	c.out.Answers = append(c.out.Answers, record.Answer{Token: token, Error: errorName, Cause: cause})
 }
 
 // end gives e its final status.

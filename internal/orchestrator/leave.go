@@ -79,7 +79,7 @@ func (c *change) ends(e *record.Execution, s *record.Stage, stageName, token str
 	}
 	c.end(e, o.execution, o.summary)
 	if token != "" {
-		c.answer(e.ID, token, "Sluice."+string(o.execution), "")
+		c.answer(token, "Sluice."+string(o.execution), "")
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (c *change) settleActions(e *record.Execution, latest map[string]*record.Ac
 			result = timedOut(a)
 		}
 		c.endAction(e, a, pipeline.Failed, result)
-		c.later(e.ID, record.Outbox{Kill: &record.Kill{Action: idOf(a)}})
+		c.out.Kills = append(c.out.Kills, idOf(a))
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func (c *change) repeat(e *record.Execution, s *record.Stage, d pipeline.Stage, 
 	s.Retries.Auto++
 	s.Retries.Latest = "AutomatedStageRetry"
 	c.announceStage(e, d.Name, events.Resumed)
-	c.answer(e.ID, token, compile.ErrorRetry, "")
+	c.answer(token, compile.ErrorRetry, "")
 	return nil
 }
 

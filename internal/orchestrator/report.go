@@ -119,9 +119,9 @@ func (c *change) endAction(e *record.Execution, a *record.Action, status pipelin
 		return
 	}
 	if status == pipeline.Succeeded {
-		c.answer(e.ID, a.Token, "", "")
+		c.answer(a.Token, "", "")
 	} else {
-		c.answer(e.ID, a.Token, errorFailed, result.Summary)
+		c.answer(a.Token, errorFailed, result.Summary)
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *Service) RunAction(ctx context.Context, in RunRequest) error {
 			return err
 		}
 		if name := c.over(e, in.Run); name != "" {
-			c.answer(e.ID, in.Token, name, "")
+			c.answer(in.Token, name, "")
 			return nil
 		}
 		d, err := s.declaration(ctx, e)
@@ -67,7 +67,7 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 		return none, err
 	}
 	if cancelled || e.Status == pipeline.Stopping || e.Stage != i || !e.Inside {
-		c.answer(e.ID, in.Token, errorOutdated, "no action may start any more")
+		c.answer(in.Token, errorOutdated, "no action may start any more")
 		return none, nil
 	}
 	prior, err := c.latestAction(e, in.Stage, in.Action)
@@ -78,10 +78,10 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 	case prior == nil || prior.Attempt < e.Attempt && prior.Status != pipeline.Succeeded:
 		return c.newAction(e, d, st, in, 1)
 	case prior.Status == pipeline.Succeeded: // told before, or kept by a retry of what failed
-		c.answer(e.ID, in.Token, "", "")
+		c.answer(in.Token, "", "")
 		return none, nil
 	case prior.Status.Final():
-		c.answer(e.ID, in.Token, errorFailed, prior.Result.Summary)
+		c.answer(in.Token, errorFailed, prior.Result.Summary)
 		return none, nil
 	}
 	a, err := c.action(idOf(prior))

@@ -4,7 +4,7 @@
 // Every use case is one [change]: records are read, decided upon and written in
 // one transaction, on condition that nothing that was read has changed. What
 // must happen outside, such as answering a task of the machine, is an outbox
-// row of the same transaction; [Service.Deliver] does it afterwards, perhaps
+// row of the same transaction; [Service.Act] does it afterwards, perhaps
 // twice. So a handler that runs twice, stops half way or hears old news
 // changes nothing that was not decided once.
 package orchestrator

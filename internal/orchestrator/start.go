@@ -89,7 +89,7 @@ func (c *change) begin(p *record.Pipeline, d pipeline.Declaration, in Start, id 
 
 // startRun asks for the machine run of e's attempt.
 func (c *change) startRun(e *record.Execution) {
-	c.later(e.ID, record.Outbox{Start: &record.StartRun{Run: e.Run, Pipeline: e.Pipeline, Version: e.Version, Execution: e.ID}})
+	c.out.Starts = append(c.out.Starts, record.StartRun{Run: e.Run, Pipeline: e.Pipeline, Version: e.Version, Execution: e.ID})
 }
 
 // runName names the machine run of an attempt; the same attempt can then not

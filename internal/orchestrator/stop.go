@@ -66,7 +66,7 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 	if err := c.abandonActions(e, declared, o); err != nil {
 		return err
 	}
-	c.later(e.ID, record.Outbox{Stop: &record.StopRun{Run: e.Run, Error: "Sluice." + string(o.execution), Cause: "the execution was stopped"}})
+	c.out.Stops = append(c.out.Stops, record.StopRun{Run: e.Run, Error: "Sluice." + string(o.execution), Cause: "the execution was stopped"})
 	return c.ends(e, s, name, "", o)
 }
 
@@ -93,7 +93,7 @@ func (c *change) abandonActions(e *record.Execution, declared pipeline.Stage, o 
 			result.Summary = "The approval action has been canceled."
 		}
 		c.endAction(e, a, pipeline.Abandoned, result)
-		c.later(e.ID, record.Outbox{Kill: &record.Kill{Action: idOf(a)}})
+		c.out.Kills = append(c.out.Kills, idOf(a))
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (s *Service) expire(ctx context.Context, id record.ActionID) error {
 			return err
 		}
 		c.endAction(e, a, pipeline.Failed, timedOut(a))
-		c.later(e.ID, record.Outbox{Kill: &record.Kill{Action: id}})
+		c.out.Kills = append(c.out.Kills, id)
 		return nil
 	})
 }

@@ -100,7 +100,7 @@ func (w *world) observe(ops []store.Op) {
 	}
 	for _, row := range rows {
 		w.later(func() error {
-			if err := w.svc.Deliver(w.t.Context(), row.Outbox); err != nil {
+			if err := errors.Join(w.svc.Act(w.t.Context(), row.Outbox), w.svc.Announce(w.t.Context(), row.Outbox)); err != nil {
 				return err
 			}
 			return w.svc.Delivered(w.t.Context(), []store.Key{row.Key})

@@ -7,20 +7,20 @@ import (
 	"github.com/sluice-ci/sluice/internal/bus"
 )
 
-// An Outbox row is something to do after a transaction: exactly one of its
-// pointers is set. It is written in the transaction and deleted once done; a
-// row that is done twice changes nothing.
+// An Outbox row is what is to be done after a transaction, and is written with
+// it. It is deleted once everything in it is done; a row that is done twice
+// changes nothing.
 type Outbox struct {
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
 
-	Start   *StartRun  `json:"start,omitempty"`
-	Stop    *StopRun   `json:"stop,omitempty"`
-	Admit   *Admit     `json:"admit,omitempty"`
-	Answer  *Answer    `json:"answer,omitempty"`
-	Kill    *Kill      `json:"kill,omitempty"`
-	Publish *bus.Event `json:"publish,omitempty"`
-	Notify  *Notify    `json:"notify,omitempty"`
+	Starts    []StartRun  `json:"starts,omitempty"`
+	Stops     []StopRun   `json:"stops,omitempty"`
+	Admits    []Admit     `json:"admits,omitempty"`
+	Answers   []Answer    `json:"answers,omitempty"`
+	Kills     []ActionID  `json:"kills,omitempty"` // actions that were abandoned and whose work is to be stopped
+	Publishes []bus.Event `json:"publishes,omitempty"`
+	Notices   []Notice    `json:"notices,omitempty"`
 }
 
 // A StartRun starts a machine run.
@@ -55,11 +55,6 @@ type Answer struct {
 	Cause string `json:"cause,omitempty"`
 }
 
-// A Kill stops the work of an action that was abandoned.
-type Kill struct {
-	Action ActionID `json:"action"`
-}
-
 // An ActionID tells one try of an action from all others.
 type ActionID struct {
 	Execution string `json:"execution"`
@@ -69,8 +64,9 @@ type ActionID struct {
 	Try       int    `json:"try"`
 }
 
-// A Notify is a message to a topic, such as the request for an approval.
-type Notify struct {
+// A Notice is a message to a topic, such as the request for an approval.
+type Notice struct {
+	ID      string          `json:"id"` // the same for every delivery
 	Topic   string          `json:"topic"`
 	Subject string          `json:"subject"`
 	Message json.RawMessage `json:"message"`

@@ -21,6 +21,7 @@ type Reader struct {
 type Versioned[T any] struct {
 	Value T
 	At    int64
+	Raw   []byte // Value as it is stored; nil when there is no item
 }
 
 // load reads one item; missing says what its absence means.
@@ -33,7 +34,7 @@ func load[T any](ctx context.Context, r Reader, key store.Key, missing func() er
 		return Versioned[T]{}, err
 	}
 	v, err := Decode[T](it)
-	return Versioned[T]{v, it.Version}, err
+	return Versioned[T]{v, it.Version, it.Value}, err
 }
 
 // Pipeline returns the pipeline, or PipelineNotFoundException.

@@ -11,3 +11,8 @@ import (
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) store.Store { return new(memory.Store) })
 }
+
+// TestCachedContract runs the contract on a store with a cache before it.
+func TestCachedContract(t *testing.T) {
+	storetest.Run(t, func(*testing.T) store.Store { return store.Cache(new(memory.Store)) })
+}
