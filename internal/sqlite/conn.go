@@ -38,10 +38,8 @@ func connect(path string, readOnly bool) (*conn, error) {
 	if readOnly {
 		q.Set("mode", "ro")
 	} else {
-		// fullfsync matters on macOS only, where fsync does not reach the disk. A
-		// log of 32 MB before it is folded into the file: pages that change with
-		// every commit are then folded once for hundreds of commits.
-		q["_pragma"] = append(q["_pragma"], "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)", "wal_autocheckpoint(8000)")
+		// fullfsync matters on macOS only, where fsync does not reach the disk.
+		q["_pragma"] = append(q["_pragma"], "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)")
 	}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
 	connector, err := sqlite.NewConnector(dsn.String())
