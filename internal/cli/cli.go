@@ -115,11 +115,21 @@ func (p *program) do(body func(ctx context.Context, args []string) error) func(*
 
 // on is do for a command whose first argument is a pipeline.
 func (p *program) on(body func(ctx context.Context, c *connection, args []string) error) func(*cobra.Command, []string) error {
+	return p.with(opening{}, body)
+}
+
+// looks is on for a command that only reads. If no server runs, looking must
+// not make interrupted runs go on, only to cut them off again.
+func (p *program) looks(body func(ctx context.Context, c *connection, args []string) error) func(*cobra.Command, []string) error {
+	return p.with(opening{paused: true}, body)
+}
+
+func (p *program) with(o opening, body func(ctx context.Context, c *connection, args []string) error) func(*cobra.Command, []string) error {
 	return p.do(func(ctx context.Context, args []string) error {
 		if len(args) > 0 {
 			p.subject = args[0]
 		}
-		c, err := p.connect(ctx)
+		c, err := p.connect(ctx, o)
 		if err != nil {
 			return err
 		}

@@ -84,26 +84,13 @@ func (p *program) sayWarnings(defs []definition.Definition) {
 	}
 }
 
-// real lists the action types that really run on this machine.
-var real = map[pipeline.ActionTypeID]bool{
-	{Category: pipeline.Source, Owner: pipeline.AWS, Provider: "CodeCommit", Version: "1"}:               true,
-	{Category: pipeline.Source, Owner: pipeline.AWS, Provider: "CodeStarSourceConnection", Version: "1"}: true,
-	{Category: pipeline.Source, Owner: pipeline.AWS, Provider: "S3", Version: "1"}:                       true,
-	{Category: pipeline.Source, Owner: pipeline.ThirdParty, Provider: "GitHub", Version: "1"}:            true,
-	{Category: pipeline.Build, Owner: pipeline.AWS, Provider: "CodeBuild", Version: "1"}:                 true,
-	{Category: pipeline.Test, Owner: pipeline.AWS, Provider: "CodeBuild", Version: "1"}:                  true,
-	{Category: pipeline.Compute, Owner: pipeline.AWS, Provider: "Commands", Version: "1"}:                true,
-	{Category: pipeline.Deploy, Owner: pipeline.AWS, Provider: "S3", Version: "1"}:                       true,
-	{Category: pipeline.Approval, Owner: pipeline.AWS, Provider: "Manual", Version: "1"}:                 true,
-}
-
 // simulatedHere returns a warning for each action of d that would not really
 // run on this machine.
 func simulatedHere(d definition.Definition) []definition.Error {
 	var all []definition.Error
 	for i, s := range d.Declaration.Stages {
 		for j, a := range s.Actions {
-			if real[a.TypeID] {
+			if local.Runs(a.TypeID) {
 				continue
 			}
 			path := fmt.Sprintf("stages[%d].actions[%d]", i, j)
@@ -120,7 +107,7 @@ func simulatedHere(d definition.Definition) []definition.Error {
 func unmapped(d pipeline.Declaration, m mapping.Mapping) error {
 	for _, s := range d.Stages {
 		for _, a := range s.Actions {
-			if a.TypeID.Category != pipeline.Source || !real[a.TypeID] || m.Sources[a.Name] != "" || a.TypeID.Provider == "S3" {
+			if a.TypeID.Category != pipeline.Source || !local.Runs(a.TypeID) || m.Sources[a.Name] != "" || a.TypeID.Provider == "S3" {
 				continue
 			}
 			if _, err := m.Repository(a); err != nil {

@@ -13,8 +13,6 @@ import (
 	"github.com/sluice-ci/sluice/internal/demo"
 	"github.com/sluice-ci/sluice/internal/mapping"
 	"github.com/sluice-ci/sluice/internal/pipeline"
-	"github.com/sluice-ci/sluice/internal/store"
-	"github.com/sluice-ci/sluice/internal/watch"
 )
 
 const demoData = ".sluice/demo"
@@ -105,9 +103,8 @@ func (p *program) openDemo(ctx context.Context, d demo.Demo) (*connection, error
 func watched(ctx context.Context, c *connection) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	key := store.Key{PK: "SEEN", SK: watch.Target{Repository: demo.Repository}.ID()}
 	for {
-		if _, err := c.system.Records.Store.Get(ctx, key); err == nil || pause(ctx, pollOwn) != nil {
+		if ok, err := c.system.Watched(ctx, demo.Repository); ok || err != nil || pause(ctx, pollOwn) != nil {
 			return
 		}
 	}

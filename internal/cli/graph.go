@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/compile"
 	"github.com/sluice-ci/sluice/internal/definition"
+	"github.com/sluice-ci/sluice/internal/local"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
@@ -74,7 +75,7 @@ func (p *program) tree(d pipeline.Declaration) {
 			}
 			last = a.Order()
 			mark := ""
-			if !real[a.TypeID] {
+			if !local.Runs(a.TypeID) {
 				mark = "[simulated here]"
 			}
 			rows = append(rows, []string{"  " + order, a.Name, string(a.TypeID.Category) + " " + a.TypeID.Provider, flow(a), p.paint(mark, yellow)})
@@ -134,7 +135,7 @@ func mermaid(d pipeline.Declaration) string {
 // label names an action in a drawing.
 func label(a pipeline.Action, newline string) string {
 	text := a.Name + newline + a.TypeID.Provider
-	if !real[a.TypeID] {
+	if !local.Runs(a.TypeID) {
 		text += newline + "[simulated here]"
 	}
 	return text

@@ -17,7 +17,7 @@ func (p *program) list() *cobra.Command {
 		Short:             "List pipelines, or the runs of one",
 		Args:              arguments(0, 1, "[PIPELINE]"),
 		ValidArgsFunction: p.completePipeline,
-		RunE: p.on(func(ctx context.Context, c *connection, args []string) error {
+		RunE: p.looks(func(ctx context.Context, c *connection, args []string) error {
 			if limit < 1 {
 				return usagef("--limit %d: write a number above 0", limit)
 			}

@@ -21,7 +21,7 @@ is, of all actions with their names in front of every line.`,
 		Example:           "  sluice logs website Build/Compile --follow",
 		Args:              arguments(1, 2, "PIPELINE [STAGE/ACTION]"),
 		ValidArgsFunction: p.completePipeline,
-		RunE: p.on(func(ctx context.Context, c *connection, args []string) error {
+		RunE: p.looks(func(ctx context.Context, c *connection, args []string) error {
 			id, err := c.which(ctx, []string{args[0], execution})
 			if err != nil {
 				return err

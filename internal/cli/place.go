@@ -78,7 +78,7 @@ func (c *connection) Close() error {
 
 // connect finds the system: the server the user named, else the one that runs
 // on the data folder, else the folder itself, opened in this process.
-func (p *program) connect(ctx context.Context) (*connection, error) {
+func (p *program) connect(ctx context.Context, o opening) (*connection, error) {
 	if url := p.endpoint(); url != "" {
 		if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
 			return nil, usagef("endpoint %q: write a URL such as http://127.0.0.1:4317", url)
@@ -92,7 +92,7 @@ func (p *program) connect(ctx context.Context) (*connection, error) {
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, notFoundf("there is no Sluice here: no server was named and no folder %s exists", folder).or("sluice demo", "sluice up --help")
 	}
-	return p.open(ctx, opening{})
+	return p.open(ctx, o)
 }
 
 // remote returns a connection to a server.
@@ -154,6 +154,7 @@ func writeFile(file string, text []byte) error {
 type opening struct {
 	settings   *settings
 	acceptLoss bool
+	paused     bool         // to look only; nobody can join
 	listener   net.Listener // default: one on a free port, so that other commands can join
 }
 
@@ -214,12 +215,16 @@ func (p *program) open(ctx context.Context, o opening) (*connection, error) {
 		Mapping:    o.settings.Mapping,
 		Simulate:   o.settings.Simulate,
 		AcceptLoss: o.acceptLoss,
+		Paused:     o.paused,
 		Log:        p.logger(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	c.close = append(c.close, c.system.Close)
+	if o.paused {
+		return c, c.direct("http://127.0.0.1:1", 1)
+	}
 	if err := remember(folder, *o.settings); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -234,6 +239,18 @@ func (p *program) open(ctx context.Context, o opening) (*connection, error) {
 	return c, nil
 }
 
+// direct makes c call the system's own handler, which answers for url.
+func (c *connection) direct(url string, port int) error {
+	handler, err := c.system.Handler(port)
+	if err != nil {
+		return err
+	}
+	c.url = url
+	c.http = &http.Client{Transport: direct{handler}}
+	c.Client = client.New(c.url, c.http)
+	return nil
+}
+
 // serve answers the API on l until the connection is closed.
 func (c *connection) serve(folder string, l net.Listener) error {
 	port := l.Addr().(*net.TCPAddr).Port
@@ -241,12 +258,11 @@ func (c *connection) serve(folder string, l net.Listener) error {
 	if ip := l.Addr().(*net.TCPAddr).IP; ip.To4() == nil {
 		host = net.JoinHostPort("::1", strconv.Itoa(port))
 	}
-	handler, err := c.system.Handler(port)
-	if err != nil {
+	if err := c.direct("http://"+host, port); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           c.http.Transport.(direct).handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -262,9 +278,6 @@ func (c *connection) serve(folder string, l net.Listener) error {
 		}
 		return nil
 	})
-	c.url = "http://" + host
-	c.http = &http.Client{Transport: direct{handler}}
-	c.Client = client.New(c.url, c.http)
 	retract, err := announce(folder, c.url)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func (p *program) status() *cobra.Command {
 Different stages may show different executions.`,
 		Args:              arguments(1, 1, "PIPELINE"),
 		ValidArgsFunction: p.completePipeline,
-		RunE: p.on(func(ctx context.Context, c *connection, args []string) error {
+		RunE: p.looks(func(ctx context.Context, c *connection, args []string) error {
 			state, err := c.state(ctx, args[0])
 			if err != nil {
 				return err

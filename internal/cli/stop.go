@@ -37,7 +37,6 @@ Without EXECUTION it is the only one in progress.`,
 					return err
 				}
 				if v.Execution.Status == pipeline.Stopped {
-					pause(ctx, settle) // the machine hears of it, too, before this process ends
 					return nil
 				}
 				return p.conclude(v)

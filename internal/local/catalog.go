@@ -39,8 +39,10 @@ func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog
 	if err != nil {
 		return nil, err
 	}
-	if n, err := runner.Sweep(); err != nil || n > 0 {
-		o.Log.Warn("processes of an earlier run were ended", "number", n, "err", err)
+	if !o.Paused {
+		if n, err := runner.Sweep(); err != nil || n > 0 {
+			o.Log.Warn("processes of an earlier run were ended", "number", n, "err", err)
+		}
 	}
 	secrets := o.Mapping.Secrets
 	if secrets == "" {
@@ -88,10 +90,31 @@ func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog
 
 // Provider implements action.Catalog.
 func (c *catalog) Provider(id pipeline.ActionTypeID) action.Provider {
-	if p, ok := c.real[kind{id.Category, id.Provider}]; ok && id.Owner != pipeline.Custom {
+	if p, ok := c.real[kind{id.Category, id.Provider}]; ok && Runs(id) {
 		return p
 	}
 	return c.simulated
+}
+
+// runsHere lists what is more than simulated here.
+var runsHere = map[kind]pipeline.Owner{
+	{pipeline.Approval, "Manual"}:                 pipeline.AWS,
+	{pipeline.Build, "CodeBuild"}:                 pipeline.AWS,
+	{pipeline.Test, "CodeBuild"}:                  pipeline.AWS,
+	{pipeline.Build, "Commands"}:                  pipeline.AWS,
+	{pipeline.Compute, "Commands"}:                pipeline.AWS,
+	{pipeline.Deploy, "S3"}:                       pipeline.AWS,
+	{pipeline.Source, "S3"}:                       pipeline.AWS,
+	{pipeline.Source, "CodeCommit"}:               pipeline.AWS,
+	{pipeline.Source, "CodeStarSourceConnection"}: pipeline.AWS,
+	{pipeline.Source, "GitHub"}:                   pipeline.ThirdParty,
+}
+
+// Runs reports whether actions of type id really run on a laptop, in a system
+// that was not opened to simulate everything.
+func Runs(id pipeline.ActionTypeID) bool {
+	owner, ok := runsHere[kind{id.Category, id.Provider}]
+	return ok && owner == id.Owner && id.Version == "1"
 }
 
 // close ends the builds under way.

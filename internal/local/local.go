@@ -41,6 +41,7 @@ type Options struct {
 	Log        *slog.Logger
 	AcceptLoss bool // open although acknowledged writes are missing
 	Simulate   bool // simulate every action but approvals
+	Paused     bool // open to look: nothing goes on, and what is written is carried out by the next Open
 }
 
 // A System is an open data folder with everything that works on it. Exactly
@@ -125,6 +126,9 @@ func (s *System) assemble(ctx context.Context) error {
 		return err
 	}
 	s.Records, h.service = s.Service.Records, s.Service
+	if s.opts.Paused {
+		return nil
+	}
 	// What a crash left is read before anything new can be written, and
 	// delivered once the engine serves.
 	if err := s.pump.start(s.Service); err != nil {
@@ -143,7 +147,9 @@ func (s *System) assemble(ctx context.Context) error {
 
 // observe hears of every transaction that was committed.
 func (s *System) observe(ops []store.Op) {
-	s.pump.observe(ops)
+	if !s.opts.Paused {
+		s.pump.observe(ops)
+	}
 	for _, op := range ops {
 		if op.PK == record.PipelinesKey || record.IsVersion(op.Key) {
 			select {
@@ -183,7 +189,10 @@ func (s *System) sweep(ctx context.Context) {
 // Close stops taking work and closes the folder. Builds under way are ended;
 // the next Open finds them lost and goes on, as after a crash.
 func (s *System) Close() error {
-	s.stop()
+	s.pump.closing.Store(true) // what fails from here on is not news
+	if s.stop != nil {
+		s.stop()
+	}
 	s.wg.Wait()
 	s.pump.close()
 	return errors.Join(s.catalog.close(), s.db.Close())

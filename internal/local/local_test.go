@@ -40,22 +40,23 @@ pipeline:
           inputArtifacts: [{name: Code}]
 `
 
-// TestReopen runs an execution up to an approval, closes the folder, opens it
-// again, approves, and sees the execution end.
+// TestReopen starts an execution in a folder that is opened to look only, opens
+// it for real and waits for the approval, closes it, opens it again, approves,
+// and sees the execution end.
 func TestReopen(t *testing.T) {
 	def, err := definition.Read("app.yaml", []byte(sim), definition.Options{RoleARN: "arn:aws:iam::000000000000:role/local", ArtifactBucket: "artifacts"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := t.TempDir()
-	open := func() *local.System {
-		s, err := local.Open(t.Context(), local.Options{Data: data, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	open := func(paused bool) *local.System {
+		s, err := local.Open(t.Context(), local.Options{Data: data, Paused: paused, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
-	s := open()
+	s := open(true)
 	if _, _, err := s.Register(t.Context(), []definition.Definition{def}); err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +64,14 @@ func TestReopen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rows, err := s.Service.Outbox(t.Context())
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("a paused system has %d rows to deliver, %v; want 1: it delivers nothing", len(rows), err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(false)
 	token := ""
 	await(t, func() (bool, string) {
 		all, err := s.Records.LatestActions(t.Context(), "app", "Deploy")
@@ -75,7 +84,7 @@ func TestReopen(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = open()
+	s = open(false)
 	defer s.Close()
 	_, err = s.Service.PutApproval(t.Context(), orchestrator.Approval{Pipeline: "app", Stage: "Deploy", Action: "Gate", Token: token, Approved: true})
 	if err != nil {

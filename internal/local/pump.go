@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/orchestrator"
@@ -25,6 +26,7 @@ type pump struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
+	closing atomic.Bool // the system closes; what fails now is delivered by the next one
 
 	slots chan struct{}
 	news  *lane[orchestrator.Row] // announcements
@@ -95,7 +97,7 @@ func (p *pump) do(row orchestrator.Row, part func(context.Context, record.Outbox
 		}
 		err := part(p.ctx, row.Outbox)
 		<-p.slots
-		if err == nil || p.ctx.Err() != nil {
+		if err == nil || p.ctx.Err() != nil || p.closing.Load() {
 			return err == nil
 		}
 		p.log.Warn("delivery failed; it is tried again", "row", row.ID, "err", err)
@@ -126,7 +128,7 @@ func (p *pump) announce() {
 func (p *pump) clear() {
 	for keys := range p.done.batches(p.ctx, gatherDone) {
 		for chunk := range slices.Chunk(keys, store.MaxOps) {
-			if err := p.service.Delivered(p.ctx, chunk); err != nil && p.ctx.Err() == nil {
+			if err := p.service.Delivered(p.ctx, chunk); err != nil && !p.closing.Load() {
 				p.log.Warn("delivered rows stay in the outbox until the next start", "err", err)
 			}
 		}
