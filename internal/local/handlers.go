@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/sluice-ci/sluice/internal/compile"
 	"github.com/sluice-ci/sluice/internal/machine"
@@ -20,8 +21,15 @@ type handlers struct {
 	log     *slog.Logger
 }
 
-// Invoke implements engine.Invoker.
-func (h *handlers) Invoke(ctx context.Context, function string, payload []byte) error {
+// Invoke implements engine.Invoker. A panic is the failure of one call, as it
+// is for a Lambda function: the machine calls again, and at last gives up.
+func (h *handlers) Invoke(ctx context.Context, function string, payload []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.log.Error("function panicked", "function", function, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("function %s panicked: %v", function, p)
+		}
+	}()
 	switch function {
 	case compile.Local.Stage:
 		return call(ctx, payload, h.service.Enter)

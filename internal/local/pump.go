@@ -69,13 +69,7 @@ func (p *pump) close() {
 }
 
 // observe is called with every transaction that was committed.
-func (p *pump) observe(ops []store.Op) {
-	rows, err := orchestrator.RowsOf(ops)
-	if err != nil {
-		p.log.Error("outbox row is unreadable", "err", err)
-	}
-	p.take(rows)
-}
+func (p *pump) observe(ops []store.Op) { p.take(orchestrator.RowsOf(ops)) }
 
 func (p *pump) take(rows []orchestrator.Row) {
 	for _, row := range rows {

@@ -2,10 +2,11 @@ package mapping
 
 import (
 	"bytes"
-	"cmp"
+
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -305,37 +306,9 @@ func kind(n *yaml.Node) string {
 
 // suggest says which of the known keys was meant by key.
 func suggest(key string, known map[string]field) string {
-	var names []string
-	for name := range known {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	best := slices.MinFunc(names, func(a, b string) int { return cmp.Compare(distance(key, a), distance(key, b)) })
-	if distance(key, best) <= max(2, len(best)/3) {
+	names := slices.Sorted(maps.Keys(known))
+	if best := pipeline.Nearest(key, names); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return "known are " + strings.Join(names, ", ")
-}
-
-// distance is how many letters must change to make a of b, whatever their
-// case.
-func distance(a, b string) int {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -101,7 +101,7 @@ func TestReadErrors(t *testing.T) {
 		name, text string
 		want       []string // parts of the message, without the file
 	}{
-		{"unknown key", "repos:\n  a: web\n", []string{`:1: unknown key "repos"; known are buckets, projects, repositories, secrets`}},
+		{"unknown key", "volumes:\n  a: web\n", []string{`:1: unknown key "volumes"; known are buckets, projects, repositories, secrets`}},
 		{"misspelt key", "repositorys: {a: web}\n", []string{`:1: unknown key "repositorys"; did you mean "repositories"?`}},
 		{"misspelt key below", "projects:\n  p:\n    enviroment: {}\n", []string{`:3: projects.p: unknown key "enviroment"; did you mean "environment"?`}},
 		{"missing folder", "\nrepositories:\n  a: ./nowhere\n", []string{`:3: repositories.a: "./nowhere" does not exist (`, `nowhere); create it`}},

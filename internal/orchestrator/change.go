@@ -170,6 +170,15 @@ func (c *change) put(key store.Key, v any) {
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Put, Value: record.Encode(v)})
 }
 
+// answered is how long the answer to a request that may be repeated is kept:
+// longer than any event is delivered again.
+const answered = 90 * 24 * time.Hour
+
+// once adds the answer to a request that may be repeated.
+func (c *change) once(key store.Key, v any) {
+	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Put, Value: record.Encode(v), Expires: c.at.Add(answered)})
+}
+
 // set adds a record whatever was there.
 func (c *change) set(key store.Key, v any) {
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Put, If: store.Any, Value: record.Encode(v)})

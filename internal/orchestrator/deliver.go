@@ -27,18 +27,18 @@ func (s *Service) Outbox(ctx context.Context) ([]Row, error) {
 			return nil, err
 		}
 		for _, it := range items {
-			out, err := record.Decode[record.Outbox](it)
-			if err != nil {
-				return nil, err
+			if out, err := record.Decode[record.Outbox](it); err == nil {
+				rows = append(rows, Row{it.Key, out})
+			} else { // one bad row must not hold up all others
+				s.log.ErrorContext(ctx, "outbox row is unreadable and stays where it is", "err", err)
 			}
-			rows = append(rows, Row{it.Key, out})
 		}
 	}
 	return rows, nil
 }
 
-// RowsOf returns the outbox rows among the ops of a transaction.
-func RowsOf(ops []store.Op) ([]Row, error) {
+// RowsOf returns the outbox rows among the ops of a transaction of a Service.
+func RowsOf(ops []store.Op) []Row {
 	var rows []Row
 	for _, op := range ops {
 		if op.Kind != store.Put || !record.IsOutbox(op.Key) {
@@ -46,11 +46,11 @@ func RowsOf(ops []store.Op) ([]Row, error) {
 		}
 		out, err := record.Decode[record.Outbox](store.Item{Key: op.Key, Value: op.Value})
 		if err != nil {
-			return nil, err
+			panic(err) // it was encoded a moment ago
 		}
 		rows = append(rows, Row{op.Key, out})
 	}
-	return rows, nil
+	return rows
 }
 
 // Delivered deletes rows that were delivered; at most store.MaxOps of them.

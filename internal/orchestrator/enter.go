@@ -34,32 +34,32 @@ const (
 // registers the newest token and answers if there is something to say already.
 func (s *Service) Enter(ctx context.Context, in EnterRequest) error {
 	return s.change(ctx, func(c *change) error {
-		e, err := c.execution(in.Execution)
-		if err != nil {
-			return err
-		}
-		if name := c.over(e, in.Run); name != "" {
-			c.answer(in.Token, name, "")
-			return nil
-		}
-		d, err := s.declaration(ctx, e)
-		if err != nil {
+		e, d, err := c.caller(in.Execution, in.Run, in.Token)
+		if err != nil || e == nil {
 			return err
 		}
 		return c.enter(e, d, in)
 	})
 }
 
-// over returns the error to answer a task of run with when its execution has
-// ended or goes on in another run, else "".
-func (c *change) over(e *record.Execution, run string) string {
+// caller returns the execution whose task calls, and what it runs. It is nil
+// when the execution has ended or goes on in another run: then the task was
+// answered so.
+func (c *change) caller(execution, run, token string) (*record.Execution, pipeline.Declaration, error) {
+	e, err := c.execution(execution)
+	if err != nil {
+		return nil, pipeline.Declaration{}, err
+	}
 	switch {
 	case e.Run != run:
-		return errorOutdated
+		c.answer(token, errorOutdated, "")
+		return nil, pipeline.Declaration{}, nil
 	case e.Status.Final():
-		return "Sluice." + string(e.Status)
+		c.answer(token, "Sluice."+string(e.Status), "")
+		return nil, pipeline.Declaration{}, nil
 	}
-	return ""
+	d, err := c.declaration(c.ctx, e)
+	return e, d, err
 }
 
 func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequest) error {

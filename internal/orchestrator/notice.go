@@ -62,7 +62,7 @@ func (s *Service) decide(ctx context.Context, id string, ev trigger.Event, d tri
 				return err
 			}
 		}
-		c.put(key, r)
+		c.once(key, r)
 		c.put(record.DecisionKey(d.Pipeline, c.at.Format(time.RFC3339Nano), id), r)
 		return nil
 	}

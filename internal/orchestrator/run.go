@@ -33,16 +33,8 @@ func (s *Service) RunAction(ctx context.Context, in RunRequest) error {
 	var id record.ActionID
 	err := s.change(ctx, func(c *change) error {
 		id = record.ActionID{}
-		e, err := c.execution(in.Execution)
-		if err != nil {
-			return err
-		}
-		if name := c.over(e, in.Run); name != "" {
-			c.answer(in.Token, name, "")
-			return nil
-		}
-		d, err := s.declaration(ctx, e)
-		if err != nil {
+		e, d, err := c.caller(in.Execution, in.Run, in.Token)
+		if err != nil || e == nil {
 			return err
 		}
 		id, err = c.startAction(e, d, in)

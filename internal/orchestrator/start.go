@@ -39,7 +39,7 @@ func (s *Service) StartExecution(ctx context.Context, in Start) (string, error) 
 				return err
 			}
 			id = s.newID()
-			c.put(key, id)
+			c.once(key, id)
 		} else {
 			id = s.newID()
 		}
