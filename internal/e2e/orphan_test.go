@@ -1,0 +1,88 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/sluice-ci/sluice/internal/codepipeline"
+	"github.com/sluice-ci/sluice/internal/orchestrator"
+)
+
+// sleeping is a pipeline whose one command leaves two processes behind, one of
+// them in a session of its own, and writes down who they are.
+const sleeping = `
+name: killed
+pipelineType: V2
+stages:
+  - name: Source
+    actions:
+      - name: Checkout
+        actionTypeId: {category: Source, owner: AWS, provider: CodeCommit, version: 1}
+        configuration: {RepositoryName: app, BranchName: main}
+        outputArtifacts: [{name: Code}]
+  - name: Build
+    actions:
+      - name: Sleep
+        actionTypeId: {category: Compute, owner: AWS, provider: Commands, version: 1}
+        commands: ["sleep 7777 & a=$!; setsid sleep 7777 & echo $a $! >> %s/pids; wait"]
+        inputArtifacts: [{name: Code}]
+`
+
+// TestNoOrphans kills the system while a build runs. The next one ends what
+// the build left, even what left its process group, and runs it again; stopping
+// that leaves nothing either.
+func TestNoOrphans(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("left out: processes are found through procfs")
+	}
+	folder := killFolder(t)
+	write(t, filepath.Join(folder, "pipeline.yaml"), fmt.Sprintf(sleeping, folder))
+	c := startChild(t, folder)
+	in := codepipeline.StartPipelineExecutionInput{Name: "killed", ClientRequestToken: orchestrator.NewID()}
+	var out codepipeline.StartPipelineExecutionOutput
+	if err := c.api.Do(t.Context(), "StartPipelineExecution", in, &out); err != nil {
+		t.Fatal(err)
+	}
+	first := sleepers(t, folder, 2)
+	c.kill()
+
+	c = startChild(t, folder)
+	defer c.kill()
+	second := sleepers(t, folder, 4)[2:]
+	await(t, "what the first build left to end", func() bool { return !anyAlive(first) })
+	if !anyAlive(second) {
+		t.Error("the build that was run again does not run")
+	}
+	stop := codepipeline.StopPipelineExecutionInput{PipelineName: "killed", PipelineExecutionID: out.PipelineExecutionID, Abandon: true}
+	if err := c.api.Do(t.Context(), "StopPipelineExecution", stop, nil); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the abandoned build to end", func() bool { return !anyAlive(second) })
+}
+
+// sleepers waits until n processes are written down and returns their ids.
+func sleepers(t *testing.T, folder string, n int) []string {
+	t.Helper()
+	var pids []string
+	await(t, fmt.Sprintf("%d processes of builds", n), func() bool {
+		text, err := os.ReadFile(filepath.Join(folder, "pids"))
+		pids = strings.Fields(string(text))
+		return err == nil && len(pids) >= n
+	})
+	return pids[:n]
+}
+
+// anyAlive reports whether one of the sleeping processes lives. A zombie is
+// dead; so is a process that only has the id of an old one.
+func anyAlive(pids []string) bool {
+	for _, pid := range pids {
+		if line, err := os.ReadFile("/proc/" + pid + "/cmdline"); err == nil && strings.HasPrefix(string(line), "sleep\x007777") {
+			return true
+		}
+	}
+	return false
+}
