@@ -8,6 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/sluice-ci/sluice/internal/definition"
+	"github.com/sluice-ci/sluice/internal/definition/corpustest"
+	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
 // TestValidator asks a third party, the npm package asl-validator, whether
@@ -50,6 +54,9 @@ for (const [name, text] of Object.entries(all)) {
 	for _, name := range slices.Sorted(maps.Keys(shapes)) {
 		machines[name] = text(t, shapes[name])
 	}
+	for name, d := range corpus(t) {
+		machines[name] = text(t, d)
+	}
 	if out := run(machines); out != "" {
 		t.Errorf("the validator refuses:\n%s", out)
 	}
@@ -57,4 +64,26 @@ for (const [name, text] of Object.entries(all)) {
 	if out := run(broken); out == "" {
 		t.Error("the validator accepts a machine that leads nowhere; it checks nothing")
 	}
+}
+
+// corpus returns the real definitions that are accepted, when there are any.
+func corpus(t *testing.T) map[string]pipeline.Declaration {
+	t.Helper()
+	folder := os.Getenv(corpustest.Env)
+	if folder == "" {
+		t.Logf("%s is not set: the machines of real definitions are left out", corpustest.Env)
+		return nil
+	}
+	cases, err := corpustest.Load(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := map[string]pipeline.Declaration{}
+	for _, c := range cases {
+		def, err := definition.Read(c.File, c.JSON, definition.Options{RoleARN: "arn:aws:iam::123456789012:role/pipe", ArtifactBucket: "artifacts"})
+		if err == nil {
+			accepted[c.ID] = def.Declaration
+		}
+	}
+	return accepted
 }

@@ -21,9 +21,9 @@ import (
 // Whether the others are refused for the right reason is tested with the
 // reader of definitions.
 func TestCorpus(t *testing.T) {
-	folder := os.Getenv("SLUICE_CORPUS")
+	folder := os.Getenv(corpustest.Env)
 	if folder == "" {
-		t.Skip("left out: SLUICE_CORPUS does not name a folder of real pipeline definitions")
+		t.Skipf("left out: %s does not name a folder of real pipeline definitions", corpustest.Env)
 	}
 	cases, err := corpustest.Load(folder)
 	if err != nil {
@@ -36,7 +36,7 @@ func TestCorpus(t *testing.T) {
 	defer s.Close()
 	running := map[string]string{} // execution id by pipeline
 	for i, c := range cases {
-		def, err := definition.Read(c.File, c.JSON, definition.Options{})
+		def, err := definition.Read(c.File, c.JSON, definition.Options{RoleARN: "arn:aws:iam::123456789012:role/pipe", ArtifactBucket: "artifacts"})
 		if err != nil {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,9 +189,11 @@ func BenchmarkTransition64(b *testing.B) {
 		}
 		start := time.Now()
 		var all sync.WaitGroup
+		var left atomic.Int64 // shared, so that all 64 are there to the end
+		left.Store(n * turn)
 		for range n {
 			all.Go(func() {
-				for range turn {
+				for left.Add(-1) >= 0 {
 					if err := r.Succeed(context.Background(), <-r.calls, benchOutput); err != nil {
 						b.Error(err)
 					}
