@@ -13,7 +13,8 @@ import (
 
 // An Env is what the program gets from whoever starts it.
 type Env struct {
-	Args           []string // without the program's name
+	Name           string   // of the program, as the user typed it; default sluice
+	Args           []string // what comes after it
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
 	Terminal       func() (width, height int, ok bool) // of Stdout; nil when that is no terminal
@@ -51,7 +52,7 @@ func Main(ctx context.Context, env Env) int {
 	if !f.quiet {
 		p.say("%s: %s", p.paint("error", red), clean(f.Error(), true))
 		for _, try := range f.try {
-			p.say("try: %s", try)
+			p.say("try: %s", p.asCalled(try))
 		}
 	}
 	return f.exit

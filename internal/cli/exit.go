@@ -124,6 +124,15 @@ func (p *program) nextAfter(code pipeline.Code) []string {
 	return nil
 }
 
+// asCalled returns a command line with the program's name as the user typed it,
+// so that it can be typed again.
+func (p *program) asCalled(line string) string {
+	if rest, ok := strings.CutPrefix(line, "sluice "); ok && p.Name != "" {
+		return p.Name + " " + rest
+	}
+	return line
+}
+
 // command returns a command line that reaches the same system as this one.
 func (p *program) command(words ...string) string {
 	line := "sluice"
@@ -132,7 +141,7 @@ func (p *program) command(words ...string) string {
 			line += " " + quoteWord(w)
 		}
 	}
-	return line
+	return p.asCalled(line)
 }
 
 // quoteWord returns w as one word of a shell.

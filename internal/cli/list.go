@@ -41,7 +41,7 @@ func (p *program) listPipelines(ctx context.Context, c *connection) error {
 	}
 	if len(all.Pipelines) == 0 {
 		p.say("There is no pipeline yet.")
-		p.say("try: sluice up --help")
+		p.say("try: %s", p.asCalled("sluice up --help"))
 		return nil
 	}
 	rows := [][]string{{"NAME", "VERSION", "TYPE", "MODE", "UPDATED"}}

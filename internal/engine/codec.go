@@ -17,10 +17,12 @@ import (
 //	kind, length, name, length, body, checksum of all that
 //
 // The body of a run begins with its format. Numbers are varints, states are
-// names, and data that several frames share is written once.
+// names, and data that several frames share is written once. A move leaves out
+// what never changes while a run is running; the last state before it has that.
 const (
 	recordState byte = 1 // body is the run
 	recordTold  byte = 2 // no body: the run has ended and may be forgotten
+	recordMove  byte = 3 // body is where a running run has come to
 
 	runFormat byte = 1
 )
@@ -32,6 +34,7 @@ type encoder struct {
 	buf  []byte
 	body []byte
 	seen [][]byte // data of the run at hand, in the order of its first place
+	base []byte   // what the data of a move mostly begins with: the run's input
 }
 
 func (e *encoder) told(name string) { e.record(recordTold, name, nil) }
@@ -39,6 +42,14 @@ func (e *encoder) told(name string) { e.record(recordTold, name, nil) }
 func (e *encoder) state(m *Machine, r *Run) {
 	e.body = e.run(e.body[:0], m, r)
 	e.record(recordState, r.Name, e.body)
+}
+
+// move is state without what the run's last state record has said already.
+func (e *encoder) move(m *Machine, r *Run) {
+	e.seen, e.base = append(e.seen[:0], r.input), r.input
+	e.body = e.position(append(e.body[:0], runFormat), m, r)
+	e.base = nil
+	e.record(recordMove, r.Name, e.body)
 }
 
 func (e *encoder) record(kind byte, name string, body []byte) {
@@ -65,6 +76,11 @@ func (e *encoder) run(b []byte, m *Machine, r *Run) []byte {
 	b = e.data(b, r.input)
 	b = binary.AppendVarint(b, r.started)
 	b = binary.LittleEndian.AppendUint64(b, r.seed)
+	return e.position(b, m, r)
+}
+
+// position appends what changes while r is running.
+func (e *encoder) position(b []byte, m *Machine, r *Run) []byte {
 	b = binary.AppendUvarint(b, r.serial)
 	b = binary.AppendUvarint(b, uint64(r.events))
 	b = binary.AppendUvarint(b, uint64(r.lastID))
@@ -100,7 +116,8 @@ func (e *encoder) frame(b []byte, m *Machine, f *frame) []byte {
 }
 
 // data appends v: 0 for nothing, 1 and the text the first time, and 2 more
-// than its number after that.
+// than its number after that. In a move the text is what differs from base: how
+// much they have in common in front, and the rest.
 func (e *encoder) data(b, v []byte) []byte {
 	if len(v) == 0 {
 		return append(b, 0)
@@ -111,7 +128,24 @@ func (e *encoder) data(b, v []byte) []byte {
 		}
 	}
 	e.seen = append(e.seen, v)
-	return append(binary.AppendUvarint(append(b, 1), uint64(len(v))), v...)
+	b = append(b, 1)
+	if e.base != nil {
+		same := common(e.base, v)
+		b = binary.AppendUvarint(b, uint64(same))
+		v = v[same:]
+	}
+	return append(binary.AppendUvarint(b, uint64(len(v))), v...)
+}
+
+// common returns how many bytes a and b have in common in front.
+func common(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }
 
 var errDamaged = errors.New("the record is damaged")
@@ -121,6 +155,7 @@ type decoder struct {
 	buf  []byte
 	err  error
 	seen [][]byte
+	base []byte
 }
 
 func (d *decoder) fail() {
@@ -191,7 +226,15 @@ func (d *decoder) data() []byte {
 	case n == 0:
 		return nil
 	case n == 1:
-		v := slices.Clone(d.bytes(d.count()))
+		same := 0
+		if d.base != nil {
+			same = d.small()
+		}
+		if same > len(d.base) {
+			d.fail()
+			return nil
+		}
+		v := slices.Concat(d.base[:same], d.bytes(d.count()))
 		if len(v) > expr.Limit || !json.Valid(v) {
 			d.fail()
 			return nil
@@ -221,8 +264,9 @@ func (d *decoder) record() (kind byte, name string, body []byte, err error) {
 	return kind, name, body, nil
 }
 
-// decodeRun reads the run name of a machine that load finds by its digest.
-func decodeRun(name string, body []byte, load func(digest string) (*Machine, error)) (Run, *Machine, error) {
+// decodeRun reads the run name of a machine that load finds by its digest. If
+// move is not nil, it is where the run of body has come to since.
+func decodeRun(name string, body, move []byte, load func(digest string) (*Machine, error)) (Run, *Machine, error) {
 	d := decoder{buf: body}
 	if f := d.byte(); f != runFormat {
 		return Run{}, nil, fmt.Errorf("format %d is not known", f)
@@ -232,6 +276,14 @@ func decodeRun(name string, body []byte, load func(digest string) (*Machine, err
 	r.started = d.int()
 	if seed := d.bytes(8); seed != nil {
 		r.seed = binary.LittleEndian.Uint64(seed)
+	}
+	if move != nil {
+		if d.err != nil || r.Status != machine.Running || len(r.input) == 0 {
+			return r, nil, errDamaged
+		}
+		if d = (decoder{buf: move, seen: [][]byte{r.input}, base: r.input}); d.byte() != runFormat {
+			return r, nil, errDamaged
+		}
 	}
 	r.serial, r.events, r.lastID, r.steps = d.uint(), d.small(), uint32(d.small()), d.uint()
 	if d.err != nil {

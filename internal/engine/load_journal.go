@@ -12,10 +12,12 @@ import (
 	"github.com/sluice-ci/sluice/internal/machine"
 )
 
-// A trace is what the journal says last about a run. States are whole, so only
-// the last one counts, and one that cannot be read is healed by a later one.
+// A trace is what the journal says last about a run. A state is whole, so only
+// the last one counts, and heals what could not be read before it; of the moves
+// behind it the last one counts.
 type trace struct {
-	body   []byte
+	body   []byte // of the last state
+	move   []byte // of the last move since
 	bad    error
 	told   bool
 	stored bool // the checkpoint has the run
@@ -76,7 +78,15 @@ func readBatch(names string, records []byte, at func(string) *trace) error {
 			continue
 		}
 		t := at(name)
-		t.body, t.bad, t.told = body, err, false
+		t.told = false
+		switch {
+		case kind != recordMove:
+			t.body, t.move, t.bad = body, nil, err
+		case err != nil:
+			t.bad = err
+		default:
+			t.move = body
+		}
 	}
 	if d.err != nil && len(about) == 0 {
 		return d.err
@@ -92,7 +102,7 @@ func (e *Engine) restore(ctx context.Context, name string, t *trace) {
 	l := &live{place: -1, stored: t.stored, dirty: true}
 	err := t.bad
 	if err == nil {
-		l.run, l.machine, err = decodeRun(name, t.body, func(digest string) (*Machine, error) { return e.text(ctx, digest) })
+		l.run, l.machine, err = decodeRun(name, t.body, t.move, func(digest string) (*Machine, error) { return e.text(ctx, digest) })
 	}
 	if err != nil {
 		l.run = spoiled(name, "the stored run cannot be read: "+err.Error())

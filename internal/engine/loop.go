@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	maxGroup = 512         // requests that share a commit
-	patience = 256         // turns of the scheduler in which nobody comes, before a group is closed
-	pause    = time.Second // after a failed commit, before what nobody waits for is tried again
-	nap      = time.Minute // after which the clock is looked at again: computers are put to sleep
+	maxGroup = 512                    // requests that share a commit
+	pause    = time.Second            // after a failed commit, before what nobody waits for is tried again
+	patience = 100 * time.Microsecond // in which nobody comes, before a group is closed
+	nap      = time.Minute            // after which the clock is looked at again: computers are put to sleep
 )
 
 // errEpoch says that a checkpoint came between looking for a name and starting
@@ -199,15 +199,18 @@ func (e *Engine) turn(ctx context.Context) bool {
 // with their next request: a commit costs the same for one as for many. A
 // caller that is alone does not wait.
 func (e *Engine) gather() {
-	for last, idle := 0, 0; idle < patience; idle++ {
+	last, since := -1, time.Time{}
+	for turns := 0; ; turns++ {
 		e.mu.Lock()
 		n := len(e.queue)
 		e.mu.Unlock()
-		if n >= e.loop.expect {
+		switch {
+		case n >= e.loop.expect:
 			return
-		}
-		if n > last {
-			last, idle = n, 0
+		case n > last:
+			last, since = n, time.Now()
+		case turns%16 == 0 && time.Since(since) > patience:
+			return
 		}
 		runtime.Gosched()
 	}
@@ -310,7 +313,11 @@ func (e *Engine) commit(ctx context.Context) error {
 	e.collectTold()
 	g.enc.buf, g.names = g.enc.buf[:0], g.names[:0]
 	for _, l := range g.changed {
-		g.enc.state(l.machine, &l.next)
+		if l.fresh || l.next.Status != machine.Running {
+			g.enc.state(l.machine, &l.next)
+		} else {
+			g.enc.move(l.machine, &l.next)
+		}
 		g.names = append(append(g.names, l.next.Name...), ' ')
 	}
 	for _, l := range g.told {
