@@ -105,21 +105,29 @@ const maxLog = 4 << 20
 // log returns what an action execution has printed behind offset; nothing
 // when it keeps no log.
 func (c *connection) log(ctx context.Context, id string, offset int64) ([]byte, error) {
-	from := fmt.Sprintf("%s/logs/%s?offset=%d", c.url, url.PathEscape(id), offset)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
-	if err != nil {
+	body, status, err := c.get(ctx, fmt.Sprintf("/logs/%s?offset=%d", url.PathEscape(id), offset))
+	switch {
+	case err != nil:
 		return nil, err
+	case status == http.StatusNotFound || status == http.StatusRequestedRangeNotSatisfiable:
+		return nil, nil
+	case status != http.StatusOK:
+		return nil, fmt.Errorf("log of action execution %s: the server answered %d", id, status)
+	}
+	return body, nil
+}
+
+// get reads what the server keeps beside the API.
+func (c *connection) get(ctx context.Context, path string) (body []byte, status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
+	if err != nil {
+		return nil, 0, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, pipeline.Errorf(pipeline.ServiceUnavailable, "log: %w", err)
+		return nil, 0, pipeline.Errorf(pipeline.ServiceUnavailable, "%s: %w", path, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
-		return nil, nil
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("log of action execution %s: the server answered %s", id, resp.Status)
-	}
-	return io.ReadAll(io.LimitReader(resp.Body, maxLog))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxLog))
+	return body, resp.StatusCode, err
 }

@@ -53,6 +53,11 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("again: exit code %d; want 0:\n%s%s", got.exit, got.stdout, got.stderr)
 	}
 	deployed(t, data, got)
+
+	why := sluice(t, "decisions", "demo", "--data", data)
+	if n := strings.Count(why.stdout, "branch main is the configured branch"); why.exit != cli.ExitOK || n != 2 {
+		t.Errorf("%d decisions to start; want 2, one a push:\n%s%s", n, why.stdout, why.stderr)
+	}
 }
 
 // deployed runs the program that was deployed: it names the commit pushed.
