@@ -13,7 +13,7 @@ build: ## build bin/sluice
 	$(GO) build -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/sluice
 
 run: build ## run the demo pipeline on this machine (ARGS=--approve goes through to the end)
-	./$(BIN) demo $(ARGS)
+	@./$(BIN) demo $(ARGS) || test $$? -eq 3 # 3: it waits for an approval, as it should
 
 test: deps build ## run all tests
 	SLUICE_ASL_VALIDATOR=$(CURDIR)/tools/node_modules $(GO) test -timeout 14m ./...
