@@ -124,7 +124,7 @@ func fill(t *testing.T, s store.Store) {
 	act(fetched(record.Action{ID: ran(1), Execution: execution(3), Seq: 3, Attempt: 1, Started: at(30)}))
 	act(compiled(record.Action{ID: ran(2), Execution: execution(3), Seq: 3, Attempt: 1, Started: at(31), Status: pipeline.Failed,
 		Result: action.Result{Summary: "exit status 1", Error: &action.Error{Code: action.JobFailed, Message: "exit status 1"}, ExternalID: "blue:1", ExternalURL: "http://127.0.0.1/log"}}))
-	act(compiled(record.Action{ID: ran(3), Execution: execution(3), Seq: 3, Attempt: 2, Started: at(32), Status: action.Lost}))
+	act(compiled(record.Action{ID: ran(3), Execution: execution(3), Seq: 3, Attempt: 2, Started: at(32), Status: pipeline.Abandoned}))
 	act(fetched(record.Action{ID: ran(4), Execution: execution(4), Seq: 4, Attempt: 1, Started: at(40)}))
 	act(compiled(record.Action{ID: ran(5), Execution: execution(4), Seq: 4, Attempt: 1, Started: at(41), Status: pipeline.Succeeded, Result: action.Result{
 		Variables: map[string]string{"SIZE": "12"},

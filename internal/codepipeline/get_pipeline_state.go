@@ -186,7 +186,7 @@ func (s *ActionState) show(a pipeline.Action, latest record.Action) {
 	result := latest.Result
 	s.LatestExecution = &ActionExecution{
 		ActionExecutionID:    latest.ID,
-		Status:               actionStatus(latest.Status),
+		Status:               latest.Status,
 		Summary:              result.Summary,
 		LastStatusChange:     Time{latest.Updated},
 		LastUpdatedBy:        latest.UpdatedBy,
@@ -208,15 +208,6 @@ func (s *ActionState) show(a pipeline.Action, latest record.Action) {
 
 // waits reports whether a is an approval nobody has answered.
 func waits(a record.Action) bool { return a.Status == pipeline.InProgress && a.Result.Token != "" }
-
-// actionStatus returns s as the API knows it. Work that was lost, and is done
-// again under another id, shows as abandoned.
-func actionStatus(s pipeline.Status) pipeline.Status {
-	if s == action.Lost {
-		return pipeline.Abandoned
-	}
-	return s
-}
 
 // clip returns the first n characters of s.
 func clip(s string, n int) string {

@@ -269,7 +269,7 @@ func (r run) detail() ActionExecutionDetail {
 		StartTime:           Time{r.Started},
 		LastUpdateTime:      Time{r.Updated},
 		UpdatedBy:           r.UpdatedBy,
-		Status:              actionStatus(r.Status),
+		Status:              r.Status,
 		Input: ActionExecutionInput{
 			ActionTypeID:          resolved.TypeID,
 			Configuration:         some(declared.Configuration),

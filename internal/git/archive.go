@@ -21,7 +21,7 @@ var stamp = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 // nothing for a submodule. The same commit always gives the same bytes.
 //
 // It packs the objects itself. git archive would run the filters that
-// .gitattributes asks for (T18), convert line ends by the configuration, and
+// .gitattributes asks for, convert line ends by the configuration, and
 // take its compression from whichever zlib is installed.
 func (r *Repository) Archive(ctx context.Context, w io.Writer, commit string) error {
 	if err := r.has(ctx, commit); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/sluice-ci/sluice/internal/git/gittest"
 )
 
-// TestRunsNothing holds T18: everything of a repository that could name a
-// program names one that leaves a file behind, and no question leaves it.
+// TestRunsNothing asks every question of a repository in which everything that
+// can name a program names one that leaves a file behind: no file may appear.
 func TestRunsNothing(t *testing.T) {
 	src, far := gittest.New(t), gittest.New(t)
 	far.Commit("far", "far", "1")

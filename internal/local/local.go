@@ -77,6 +77,9 @@ func Open(ctx context.Context, o Options) (*System, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
+	if err := os.Chmod(data, 0o700); err != nil { // it may have been there; tokens lie in it
+		return nil, err
+	}
 	db, err := sqlite.Open(data, sqlite.Options{Log: o.Log, AcceptLoss: o.AcceptLoss})
 	if err != nil {
 		return nil, err

@@ -2,8 +2,13 @@ package local_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,6 +102,78 @@ func TestReopen(t *testing.T) {
 		}
 		return e.Value.Status == pipeline.Succeeded, fmt.Sprintf("success, not %s %s", e.Value.Status, e.Value.StatusSummary)
 	})
+}
+
+// TestHostileSourceIsNotWatched: a source that nothing on this machine can
+// stand for does not keep the others from being watched.
+func TestHostileSourceIsNotWatched(t *testing.T) {
+	log := new(lines)
+	s, err := local.Open(t.Context(), local.Options{Data: t.TempDir(), Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	text := strings.NewReplacer("provider: ECR", "provider: S3", "{RepositoryName: app}", "{S3Bucket: bucket, S3ObjectKey: a/../../b.zip}").Replace(sim)
+	def, err := definition.Read("app.yaml", []byte(text), definition.Options{RoleARN: "arn:aws:iam::000000000000:role/local", ArtifactBucket: "artifacts"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Register(t.Context(), []definition.Definition{def}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	watched := make(chan error, 1)
+	go func() { watched <- s.Watch(ctx) }()
+	await(t, func() (bool, string) { return strings.Contains(log.String(), "cannot watch"), "a word about the source" })
+	cancel()
+	if err := <-watched; !errors.Is(err, context.Canceled) {
+		t.Errorf("Watch ended with %v; want that it went on until it was cancelled", err)
+	}
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// TestOwnerOnly looks at the modes of everything that a system keeps: tokens and
+// secrets of pipelines lie there.
+func TestOwnerOnly(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s, err := local.Open(t.Context(), local.Options{Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	err = filepath.WalkDir(data, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %s; want nothing for others", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // await polls until what holds, for at most 20 seconds.

@@ -63,8 +63,9 @@ func (s *System) targets(ctx context.Context) ([]watch.Target, error) {
 			}
 			known[bucket+"/"+key] = true
 			file, err := s.opts.Mapping.Object(a, key, s.opts.Data)
-			if err != nil {
-				return nil, err
+			if err != nil { // its action will say so, too; the others must be watched
+				s.opts.Log.Warn("cannot watch", "pipeline", p.Name, "action", a.Name, "err", err)
+				continue
 			}
 			all = append(all, watch.Target{Bucket: bucket, Key: key, File: file})
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // states spells statuses as events do: with capitals, and CANCELED with one L
-// (reference 6.4).
+// (user guide, Monitoring CodePipeline events).
 var states = map[pipeline.Status]events.State{
 	pipeline.Stopping: events.Stopping, pipeline.Stopped: events.Stopped,
 	pipeline.Succeeded: events.Succeeded, pipeline.Failed: events.Failed,

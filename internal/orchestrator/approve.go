@@ -10,7 +10,6 @@ import (
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
-	"github.com/sluice-ci/sluice/internal/store"
 )
 
 // PutApproval records somebody's answer to an approval and returns when it was
@@ -63,21 +62,26 @@ func (c *change) approvalOf(in Approval) (record.ActionID, error) {
 	if _, err := findAction(st, in.Action); err != nil {
 		return record.ActionID{}, err
 	}
-	if v.Declaration.ExecutionMode == pipeline.Parallel {
-		return c.approvalAmong(in)
+	latest, err := c.latestApproval(in)
+	if err != nil || latest != (record.ActionID{}) {
+		return latest, err
 	}
-	it, err := c.Store.Get(c.ctx, record.LatestKey(in.Pipeline, in.Stage, in.Action))
-	if store.IsNotFound(err) {
-		return record.ActionID{}, unknownToken(in)
-	}
-	if err != nil {
-		return record.ActionID{}, err
-	}
-	return record.Decode[record.ActionID](it)
+	return c.approvalAmong(in)
 }
 
-// approvalAmong seeks the approval with the token among all executions of a
-// PARALLEL pipeline, of which any number may wait.
+// latestApproval returns the latest execution of the approval if it is the one
+// that in answers.
+func (c *change) latestApproval(in Approval) (record.ActionID, error) {
+	all, err := c.Records.LatestActions(c.ctx, in.Pipeline, in.Stage)
+	if a, ok := all[in.Action]; ok && a.Result.Token == in.Token {
+		return idOf(&a), err
+	}
+	return record.ActionID{}, err
+}
+
+// approvalAmong seeks the approval with the token among all executions that
+// are under way: in a PARALLEL pipeline, or one that was PARALLEL when they
+// began, any number may wait.
 func (c *change) approvalAmong(in Approval) (record.ActionID, error) {
 	active, err := c.Records.Active(c.ctx, in.Pipeline, 0)
 	if err != nil {
@@ -119,7 +123,7 @@ func answerable(a *record.Action, in Approval, now time.Time) error {
 }
 
 // requestApproval tells the action's topic, if it has one, that an answer is
-// asked for (reference 6.3).
+// asked for (user guide, JSON data format for manual approval notifications).
 func (c *change) requestApproval(a *record.Action, token string) {
 	conf := a.Job.Action.Configuration
 	if conf["NotificationArn"] == "" {

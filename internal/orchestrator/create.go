@@ -53,7 +53,7 @@ func (c *change) vacant(name string) (*record.Pipeline, int64, error) {
 
 // UpdatePipeline replaces the declaration of a pipeline. Executions that are
 // under way are cancelled when what they run has ended, unless they are
-// PARALLEL (reference 2.6); waiting ones, and those that wait for an approval,
+// PARALLEL (user guide, How pipeline executions work); waiting ones, and those that wait for an approval,
 // end now.
 func (s *Service) UpdatePipeline(ctx context.Context, d pipeline.Declaration, by string) (pipeline.Declaration, error) {
 	var next pipeline.Declaration

@@ -54,7 +54,7 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, token string
 }
 
 // cancelled reports whether e runs a version that was replaced while it ran;
-// PARALLEL executions go on, all others end (reference 2.6).
+// PARALLEL executions go on, all others end (user guide, How pipeline executions work).
 func (c *change) cancelled(e *record.Execution) (bool, error) {
 	if e.Cancel || e.Mode == pipeline.Parallel {
 		return e.Cancel, nil
@@ -177,7 +177,7 @@ func firstFailed(s pipeline.Stage, latest map[string]*record.Action) *record.Act
 }
 
 // retriesItself reports whether the failure of a stage is followed by its one
-// automatic retry (reference 2.7).
+// automatic retry (user guide, How executions are stopped and retried).
 func retriesItself(d pipeline.Stage, s *record.Stage) bool {
 	return d.OnFailure != nil && d.OnFailure.Result == "RETRY" && s.Retries.Auto == 0
 }

@@ -12,7 +12,7 @@ import (
 
 const (
 	maxLost            = 5       // tries of an action whose work gets lost, in all
-	maxOutputVariables = 122_880 // bytes, reference 1.4
+	maxOutputVariables = 122_880 // bytes, user guide, Quotas
 )
 
 // Report records how the work of an action stands. The first end that is

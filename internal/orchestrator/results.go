@@ -24,7 +24,7 @@ func (c *change) results(e *record.Execution, d pipeline.Declaration) *results {
 	return &results{c: c, e: e, d: d, known: map[string]*record.Action{}}
 }
 
-// variable looks up #{namespace.key} (reference 3). It implements
+// variable looks up #{namespace.key} (user guide, Variables reference). It implements
 // pipeline.Lookup.
 func (r *results) variable(namespace, key string) (string, bool) {
 	switch namespace {

@@ -10,10 +10,14 @@ import (
 )
 
 // RetryStage runs a failed or stopped stage again: the same execution, a new
-// attempt, a new run of the machine that begins at that stage (reference 2.7).
+// attempt, a new run of the machine that begins at that stage (user guide, How executions are stopped and retried).
 func (s *Service) RetryStage(ctx context.Context, in Retry) error {
 	return s.change(ctx, func(c *change) error {
-		p, v, err := s.Records.Latest(ctx, in.Pipeline)
+		p, err := c.pipeline(in.Pipeline)
+		if err != nil {
+			return err
+		}
+		v, err := s.Records.Version(ctx, p.Name, p.Version)
 		if err != nil {
 			return err
 		}
@@ -32,7 +36,7 @@ func (s *Service) RetryStage(ctx context.Context, in Retry) error {
 		if err != nil {
 			return err
 		}
-		if err := retryable(e, st, i, in, p.Value.Version); err != nil {
+		if err := retryable(e, st, i, in, p.Version); err != nil {
 			return err
 		}
 		if err := c.roomFor(v.Declaration); err != nil {

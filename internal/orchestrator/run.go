@@ -167,7 +167,7 @@ func bucket(d pipeline.Declaration, region string) string {
 }
 
 // artifactKey returns <pipeline>/<artifact>/<7 characters>, cut as CodePipeline
-// cuts (reference 6.7). The tail belongs to the action execution alone.
+// cuts (user guide, Input and output artifacts). The tail belongs to the action execution alone.
 func artifactKey(name, artifact, id string) string {
 	sum := sha256.Sum256([]byte(id + "/" + artifact))
 	tail := "000000" + new(big.Int).SetBytes(sum[:8]).Text(62)

@@ -14,7 +14,7 @@ import (
 )
 
 // maxConcurrent is how many executions a QUEUED or PARALLEL pipeline may have
-// under way (reference 1.4).
+// under way (user guide, Quotas).
 const maxConcurrent = 50
 
 // StartExecution starts an execution of the newest version and returns its id.
@@ -104,7 +104,7 @@ func executionOf(run string) string {
 	return run
 }
 
-// roomFor refuses one execution too many (reference 2.4, 2.5).
+// roomFor refuses one execution too many (user guide, Pipeline execution modes).
 func (c *change) roomFor(d pipeline.Declaration) error {
 	if d.ExecutionMode != pipeline.Queued && d.ExecutionMode != pipeline.Parallel {
 		return nil
@@ -120,7 +120,7 @@ func (c *change) roomFor(d pipeline.Declaration) error {
 }
 
 // startVariables returns the values of d's variables, and the names of those
-// that have neither a default nor a given value (reference 3).
+// that have neither a default nor a given value (user guide, Variables reference).
 func startVariables(d pipeline.Declaration, given []record.Variable) (values []record.Variable, missing []string, err error) {
 	if len(given) > 0 && d.Type != pipeline.V2 {
 		return nil, nil, pipeline.Errorf(pipeline.Validation, "Pipeline variable can only be used with V2 pipelines")
@@ -152,7 +152,7 @@ func startVariables(d pipeline.Declaration, given []record.Variable) (values []r
 	return values, missing, nil
 }
 
-// revisionTypes says which sources take which override (reference 4.4).
+// revisionTypes says which sources take which override (API, SourceRevisionOverride).
 var revisionTypes = map[string][]string{
 	"COMMIT_ID":            {"CodeCommit", "CodeStarSourceConnection", "GitHub"},
 	"IMAGE_DIGEST":         {"ECR"},

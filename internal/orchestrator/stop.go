@@ -10,7 +10,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/stage"
 )
 
-// StopExecution asks an execution to end (reference 2.7). Without Abandon what
+// StopExecution asks an execution to end (user guide, How executions are stopped and retried). Without Abandon what
 // runs may finish; with it, what runs is stopped and its result is not waited
 // for. Waiting can be escalated to abandoning, nothing else may be repeated.
 func (s *Service) StopExecution(ctx context.Context, in Stop) error {

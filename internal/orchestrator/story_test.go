@@ -255,6 +255,29 @@ func TestUpdateCancelsApproval(t *testing.T) {
 	}
 }
 
+// TestParallelGoesOnAfterUpdate: executions of a PARALLEL pipeline outlive a
+// change of its mode, and each of their approvals can still be answered.
+func TestParallelGoesOnAfterUpdate(t *testing.T) {
+	w := newWorld(t, 9)
+	w.create(app(pipeline.Parallel))
+	ids := []string{w.start(), w.start()}
+	w.settle()
+	if _, err := w.svc.UpdatePipeline(t.Context(), app(pipeline.Queued), "me"); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	for _, id := range ids {
+		w.want(id, pipeline.InProgress)
+	}
+	if !w.approveAny() {
+		t.Error("no approval waits")
+	}
+	w.settle()
+	for _, id := range ids {
+		w.want(id, pipeline.Succeeded)
+	}
+}
+
 func TestLostWorkIsTriedAgain(t *testing.T) {
 	w := newWorld(t, 7)
 	lose := 2

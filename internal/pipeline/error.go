@@ -9,7 +9,7 @@ import (
 // prefix. Callers act on the code and show the message; they never parse it.
 type Code string
 
-// The exceptions of the API (reference 7.3) that more than one package
+// The exceptions of the API (API, errors) that more than one package
 // speaks of. The rest live beside the operation that raises them.
 const (
 	Validation                 Code = "ValidationException"

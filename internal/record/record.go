@@ -64,7 +64,7 @@ type Execution struct {
 	Updated time.Time `json:"updated"`
 }
 
-// A Trigger is why an execution was started (reference 2.1).
+// A Trigger is why an execution was started (API, data types).
 type Trigger struct {
 	Type   string `json:"triggerType"`
 	Detail string `json:"triggerDetail"`

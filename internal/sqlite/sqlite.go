@@ -132,6 +132,12 @@ func (db *DB) open(unclean, acceptLoss bool) error {
 		}
 		db.log.Warn("loss accepted", "folder", db.folder, "commits", have, "mark", db.mark.value, "err", loss)
 	}
+	// SQLite would let others read the file; its log takes after the file.
+	file, err := os.OpenFile(db.path(), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	file.Close()
 	if db.writer, err = connect(db.path(), false); err != nil {
 		return err
 	}

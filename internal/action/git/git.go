@@ -240,7 +240,7 @@ func clip(text string, n int) string {
 }
 
 // variables are the output variables that the action's provider documents
-// (reference 3.1).
+// (user guide, Variables reference).
 func variables(a pipeline.Action, f finding) map[string]string {
 	c := a.Configuration
 	vars := map[string]string{

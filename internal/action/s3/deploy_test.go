@@ -277,7 +277,7 @@ func TestLinkInBucket(t *testing.T) {
 	}
 }
 
-// TestArtifactGone names what is missing (F45).
+// TestArtifactGone names what is missing.
 func TestArtifactGone(t *testing.T) {
 	var blobs wholetest.Blobs
 	job := deployment(t, &blobs, pack(t, site...))
