@@ -36,7 +36,7 @@ type Artifact struct {
 	Revision string   `json:"revision,omitempty"`
 }
 
-// An Override pins the revision of a source action (reference 4.4).
+// An Override pins the revision of a source action (API, SourceRevisionOverride).
 type Override struct {
 	Type  string `json:"revisionType"` // COMMIT_ID, IMAGE_DIGEST, S3_OBJECT_VERSION_ID, S3_OBJECT_KEY
 	Value string `json:"revisionValue"`
@@ -62,7 +62,7 @@ type Result struct {
 const Lost pipeline.Status = "Lost"
 
 // An Error is why an action failed. Code is one of CodePipeline's failure
-// types (reference 2.1) and Message names what was wrong with what.
+// types (API, data types) and Message names what was wrong with what.
 type Error struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`

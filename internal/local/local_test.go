@@ -124,7 +124,9 @@ func TestHostileSourceIsNotWatched(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan error, 1)
 	go func() { watched <- s.Watch(ctx) }()
-	await(t, func() (bool, string) { return strings.Contains(log.String(), "cannot watch"), "a word about the source" })
+	await(t, func() (bool, string) {
+		return strings.Contains(log.String(), "cannot watch"), "a word about the source"
+	})
 	cancel()
 	if err := <-watched; !errors.Is(err, context.Canceled) {
 		t.Errorf("Watch ended with %v; want that it went on until it was cancelled", err)

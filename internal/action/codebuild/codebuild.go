@@ -1,6 +1,6 @@
 // Package codebuild is the provider of CodeBuild's Build and Test actions on
 // this machine: it runs the buildspec of the action's project in a shell
-// (reference 5.3 and 6.8).
+// (user guide, CodeBuild action reference).
 //
 // A project is what sluice.local.yaml says it is. One that is not there is
 // taken to be a project without settings, as long as there is a buildspec.

@@ -1,6 +1,6 @@
 // Package commands is the provider of the Commands action on this machine: it
 // runs the action's commands in one shell, in the folder of the first input,
-// and stops at the first that fails (reference 5.3).
+// and stops at the first that fails (user guide, Commands action reference).
 //
 // It is no sandbox; see package process. EnvironmentType, ComputeType and the
 // VPC keys say what machine to run on and mean nothing here.

@@ -148,7 +148,7 @@ func artifact(job action.Job, name, summary string, vars map[string]string) ([]b
 	return buf.Bytes(), nil
 }
 
-// imageDetail is the file an ECR source hands on (reference 5.2).
+// imageDetail is the file an ECR source hands on (user guide, ECR source action reference).
 func imageDetail(vars map[string]string) any {
 	return struct {
 		ImageSizeInBytes, ImageDigest, Version, ImagePushedAt, RegistryId, RepositoryName, ImageURI string

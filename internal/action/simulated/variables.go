@@ -17,7 +17,7 @@ type provider struct {
 	name     string
 }
 
-// documented lists the variables providers emit (reference 3.1). Those that
+// documented lists the variables providers emit (user guide, Variables reference). Those that
 // the configuration decides are in variables.
 var documented = map[provider][]string{
 	{pipeline.Source, "S3"}:                       {"BucketName", "ETag", "ObjectKey", "VersionId"},
