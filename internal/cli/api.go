@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/sluice-ci/sluice/internal/codepipeline"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -115,6 +117,21 @@ func (c *connection) log(ctx context.Context, id string, offset int64) ([]byte, 
 		return nil, fmt.Errorf("log of action execution %s: the server answered %d", id, status)
 	}
 	return body, nil
+}
+
+// read decodes what the server keeps beside the API into out. Only a pipeline
+// can be missing there.
+func (c *connection) read(ctx context.Context, path string, out any) error {
+	body, status, err := c.get(ctx, path)
+	switch {
+	case err != nil:
+		return err
+	case status == http.StatusNotFound:
+		return pipeline.Errorf(pipeline.PipelineNotFound, "%s", strings.TrimSpace(string(body)))
+	case status != http.StatusOK:
+		return fmt.Errorf("%s: the server answered %d: %s", path, status, strings.TrimSpace(string(body)))
+	}
+	return json.Unmarshal(body, out)
 }
 
 // get reads what the server keeps beside the API.

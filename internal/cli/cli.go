@@ -88,7 +88,7 @@ is none.
 	for group, commands := range map[string][]*cobra.Command{
 		"begin": {p.demo(), p.up(), p.run(), p.validate(), p.graph()},
 		"act":   {p.start(), p.approve(), p.reject(), p.stop(), p.retry()},
-		"look":  {p.list(), p.status(), p.watch(), p.logs(), p.decisions()},
+		"look":  {p.list(), p.status(), p.watch(), p.logs(), p.decisions(), p.events()},
 	} {
 		for _, c := range commands {
 			c.GroupID = group

@@ -2,15 +2,10 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 )
 
@@ -41,7 +36,7 @@ listens to, newest first: the run it started, or why it started none.`,
 				if d.Started {
 					started = short(d.Execution)
 				}
-				rows = append(rows, []string{clock(d.At), started, clean(d.Event, true), clean(d.Reason, true)})
+				rows = append(rows, []string{clock(d.At), started, clean(d.Event, false), clean(d.Reason, false)})
 			}
 			p.table(rows)
 			return nil
@@ -51,18 +46,7 @@ listens to, newest first: the run it started, or why it started none.`,
 
 // decisions returns what was decided about a pipeline, newest first.
 func (c *connection) decisions(ctx context.Context, name string) ([]record.Decision, error) {
-	body, status, err := c.get(ctx, "/decisions/"+url.PathEscape(name))
-	switch {
-	case err != nil:
-		return nil, err
-	case status == http.StatusNotFound:
-		return nil, pipeline.Errorf(pipeline.PipelineNotFound, "%s", strings.TrimSpace(string(body)))
-	case status != http.StatusOK:
-		return nil, fmt.Errorf("decisions of %s: the server answered %d", name, status)
-	}
 	var all []record.Decision
-	if err := json.Unmarshal(body, &all); err != nil {
-		return nil, fmt.Errorf("decisions of %s: %w", name, err)
-	}
-	return all, nil
+	err := c.read(ctx, "/decisions/"+url.PathEscape(name), &all)
+	return all, err
 }

@@ -58,6 +58,10 @@ func TestDemo(t *testing.T) {
 	if n := strings.Count(why.stdout, "branch main is the configured branch"); why.exit != cli.ExitOK || n != 2 {
 		t.Errorf("%d decisions to start; want 2, one a push:\n%s%s", n, why.stdout, why.stderr)
 	}
+	what := sluice(t, "events", "--limit", "1000", "--data", data)
+	if n := strings.Count(what.stdout, "SUCCEEDED"); what.exit != cli.ExitOK || !regexp.MustCompile(`SUCCEEDED +demo +\w+ +pipeline`).MatchString(what.stdout) || n != 2*(1+5+6) {
+		t.Errorf("%d things have succeeded; want 24: twice a pipeline, 5 stages, 6 actions:\n%s%s", n, what.stdout, what.stderr)
+	}
 }
 
 // deployed runs the program that was deployed: it names the commit pushed.

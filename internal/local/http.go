@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/sluice-ci/sluice/internal/bus"
 	"github.com/sluice-ci/sluice/internal/codepipeline"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
@@ -19,6 +20,7 @@ import (
 //	POST /                            the CodePipeline API
 //	GET  /logs/{actionExecutionId}    the log so far, text/plain; ?offset=N bytes to skip
 //	GET  /decisions/{pipeline}        JSON list of record.Decision, newest first
+//	GET  /events                      JSON: a page of what was announced, oldest first; ?after= the page before
 func (s *System) Handler(port int) (http.Handler, error) {
 	api, err := codepipeline.New(s.Service, s.Records, Region, codepipeline.Options{User: userName(), Log: s.opts.Log})
 	if err != nil {
@@ -28,6 +30,7 @@ func (s *System) Handler(port int) (http.Handler, error) {
 	mux.Handle("/", api)
 	mux.HandleFunc("GET /logs/{id}", s.log)
 	mux.HandleFunc("GET /decisions/{pipeline}", s.decisions)
+	mux.HandleFunc("GET /events", s.events)
 	return codepipeline.Loopback(mux, port), nil
 }
 
@@ -70,6 +73,29 @@ func (s *System) decisions(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the decisions cannot be read", http.StatusInternalServerError)
 		return
 	}
+	writeJSON(w, all)
+}
+
+// A Page of events; Next is the After of the page behind it.
+type Page struct {
+	Events []bus.Event `json:"events"`
+	Next   string      `json:"next"`
+}
+
+// eventsShown is how many events a page has at most.
+const eventsShown = 500
+
+func (s *System) events(w http.ResponseWriter, r *http.Request) {
+	events, next, err := s.mail.List(r.Context(), r.FormValue("after"), eventsShown)
+	if err != nil {
+		s.opts.Log.Error("events", "err", err)
+		http.Error(w, "the events cannot be read", http.StatusInternalServerError)
+		return
+	}
+	writeJSON(w, Page{Events: events, Next: next})
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(all) // an error here means the reader left
+	json.NewEncoder(w).Encode(v) // an error here means the reader left
 }

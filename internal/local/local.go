@@ -55,6 +55,7 @@ type System struct {
 	db      *sqlite.DB
 	engine  *engine.Engine
 	pump    *pump
+	mail    *mailbox.Bus
 	catalog *catalog
 	changed chan struct{} // some pipeline was created or updated
 	stop    context.CancelFunc
@@ -116,12 +117,11 @@ func (s *System) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mail, err := mailbox.New(s.store)
-	if err != nil {
+	if s.mail, err = mailbox.New(s.store); err != nil {
 		return err
 	}
 	s.Service, err = orchestrator.New(
-		orchestrator.Ports{Store: s.store, Machine: s.engine, Catalog: s.catalog, Bus: mail},
+		orchestrator.Ports{Store: s.store, Machine: s.engine, Catalog: s.catalog, Bus: s.mail},
 		orchestrator.Home{Account: Account, Region: Region},
 		orchestrator.Options{Log: s.opts.Log},
 	)

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/sluice-ci/sluice/events"
 	"github.com/sluice-ci/sluice/internal/action"
@@ -83,7 +84,8 @@ func (c *change) announce(e *record.Execution, detail events.Detail) {
 		panic(err) // types of ours always encode
 	}
 	c.out.Publishes = append(c.out.Publishes, bus.Event{
-		ID: c.newID(), Source: detail.Source(), DetailType: detail.DetailType(), Time: c.at,
+		ID: c.newID(), Source: detail.Source(), DetailType: detail.DetailType(),
+		Time:   c.at.Add(time.Duration(len(c.out.Publishes)) * time.Microsecond), // keeps their order
 		Region: c.home.Region, Account: c.home.Account,
 		Resources: []string{fmt.Sprintf("arn:aws:codepipeline:%s:%s:%s", c.home.Region, c.home.Account, e.Pipeline)},
 		Detail:    b,

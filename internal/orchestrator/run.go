@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"reflect"
 
 	"github.com/sluice-ci/sluice/events"
 	"github.com/sluice-ci/sluice/internal/action"
@@ -184,6 +185,9 @@ func (s *Service) work(ctx context.Context, id record.ActionID) error {
 	result, err := s.Catalog.Provider(a.Value.Job.Action.TypeID).Start(ctx, a.Value.Job)
 	if err != nil {
 		return fmt.Errorf("start action %s: %w", id, err)
+	}
+	if reflect.DeepEqual(result, action.Result{Status: pipeline.InProgress}) && reflect.ValueOf(a.Value.Result).IsZero() {
+		return nil // there is nothing to record
 	}
 	return s.Report(ctx, id, result)
 }
