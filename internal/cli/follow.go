@@ -43,8 +43,9 @@ func (p *program) follow(ctx context.Context, c *connection, f following) (view,
 	defer p.talk.hold(false)
 	logs := tails{c: c, all: f.all, brief: true}
 	poll := pollServer
+	var ended <-chan struct{}
 	if c.system != nil {
-		poll = pollOwn
+		poll, ended = pollOwn, c.system.Ended(f.execution)
 	}
 	var still calm
 	for {
@@ -71,7 +72,13 @@ func (p *program) follow(ctx context.Context, c *connection, f following) (view,
 			show.end(v)
 			return v, nil
 		}
-		if pause(ctx, poll) != nil {
+		select {
+		case <-ended:
+			ended = nil
+		case <-ctx.Done():
+		case <-time.After(poll):
+		}
+		if ctx.Err() != nil {
 			show.end(v)
 			return v, p.interrupted(c, f.pipeline)
 		}

@@ -57,6 +57,7 @@ type System struct {
 	pump    *pump
 	mail    *mailbox.Bus
 	catalog *catalog
+	ends    ends
 	changed chan struct{} // some pipeline was created or updated
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
@@ -152,6 +153,7 @@ func (s *System) assemble(ctx context.Context) error {
 func (s *System) observe(ops []store.Op) {
 	if !s.opts.Paused {
 		s.pump.observe(ops)
+		s.ends.observe(ops)
 	}
 	for _, op := range ops {
 		if op.PK == record.PipelinesKey || record.IsVersion(op.Key) {
@@ -192,6 +194,7 @@ func (s *System) sweep(ctx context.Context) {
 // Close stops taking work and closes the folder. Builds under way are ended;
 // the next Open finds them lost and goes on, as after a crash.
 func (s *System) Close() error {
+	s.pump.drain()
 	s.pump.closing.Store(true) // what fails from here on is not news
 	if s.stop != nil {
 		s.stop()

@@ -26,7 +26,8 @@ type pump struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
-	closing atomic.Bool // the system closes; what fails now is delivered by the next one
+	open    atomic.Int64 // rows that were taken and are not delivered
+	closing atomic.Bool  // the system closes; what fails now is delivered by the next one
 
 	slots chan struct{}
 	news  *lane[orchestrator.Row] // announcements
@@ -37,6 +38,7 @@ const (
 	maxDeliveries = 64                     // at once
 	retryAfter    = time.Second            // a failed delivery rests as long
 	gatherNews    = 20 * time.Millisecond  // how long announcements wait for others
+	drainFor      = 300 * time.Millisecond // at most, before closing
 	gatherDone    = 200 * time.Millisecond // how long deletions do
 )
 
@@ -61,6 +63,14 @@ func (p *pump) start(s *orchestrator.Service) error {
 	return nil
 }
 
+// drain waits a moment for what is under way to be delivered, so that a
+// process that ends after a run has told of the run's end.
+func (p *pump) drain() {
+	for end := time.Now().Add(drainFor); p.open.Load() > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // close ends the deliveries under way. What was not delivered stays in the
 // outbox.
 func (p *pump) close() {
@@ -73,6 +83,7 @@ func (p *pump) observe(ops []store.Op) { p.take(orchestrator.RowsOf(ops)) }
 
 func (p *pump) take(rows []orchestrator.Row) {
 	for _, row := range rows {
+		p.open.Add(1)
 		p.wg.Go(func() {
 			if p.do(row, p.service.Act) {
 				p.news.push(row)
@@ -110,6 +121,7 @@ func (p *pump) announce() {
 		for _, row := range rows {
 			batch.Go(func() {
 				if p.do(row, p.service.Announce) {
+					p.open.Add(-1)
 					p.done.push(row.Key)
 				}
 			})
