@@ -107,6 +107,15 @@ type Provider interface {
 	Stop(ctx context.Context, job Job) error
 }
 
+// A Preparer is a Provider that can make ready for a job before the job is
+// recorded, while that is being written: nothing of the job's work is done, and
+// nothing that anybody could notice. Start goes on from there. If the job does
+// not come to be, discard undoes the preparation; once Start has returned nil it
+// is not called. A job is prepared at most once, and before its first Start.
+type Preparer interface {
+	Prepare(job Job) (discard func())
+}
+
 // A Catalog knows the provider of every action type.
 type Catalog interface {
 	// Provider returns who does jobs of type id. It never returns nil: a type

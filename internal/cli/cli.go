@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,7 +97,29 @@ is none.
 		}
 	}
 	root.AddCommand(p.version())
+	root.SetHelpCommand(help(root))
+	root.InitDefaultCompletionCmd(p.Args...)
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.Args, c.RunE = arguments(1, 1, "SHELL"), func(c *cobra.Command, args []string) error {
+			return usagef("there is no completion for %q; there is for bash, zsh, fish and powershell", args[0]).or(c.CommandPath() + " --help")
+		}
+	}
 	return root
+}
+
+// help returns cobra's command of that name, but one that knows a mistake.
+func help(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("there is no command %q", strings.Join(args, " ")).or("sluice --help")
+			}
+			return c.Help()
+		},
+	}
 }
 
 // do wraps the body of a command: what it returns is a [failure] with a next

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -38,7 +39,10 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"version", nil, "version", 0, ""},
 		{"help", nil, "help", 0, ""},
+		{"help of a command", nil, "help list", 0, ""},
+		{"help of no command", nil, "help lst", 2, "try: sluice --help"},
 		{"completion", nil, "completion bash", 0, ""},
+		{"completion of no shell", nil, "completion bsh", 2, "try: sluice completion --help"},
 		{"unknown command", nil, "lst", 2, "try: sluice --help"},
 		{"unknown flag", nil, "list --nope", 2, "try: sluice list --help"},
 		{"argument missing", nil, "watch", 2, "try: sluice watch --help"},
@@ -47,9 +51,11 @@ func TestExitCodes(t *testing.T) {
 		{"endpoint is no URL", nil, "list --endpoint localhost", 2, "try: sluice list --help"},
 		{"nobody answers", nil, "list --endpoint http://127.0.0.1:1", 1, "try: sluice up"},
 		{"no folder", nil, "list --data testdata/nowhere", 4, "try: sluice up --help"},
+		{"another folder", nil, "list --data testdata/pipelines", 4, "try: sluice up --help"},
 		{"valid", nil, "validate testdata/pipelines/web.yaml", 0, "warning: testdata/pipelines/web.yaml:26:9: stages[2].actions[0]: Deploy/Fargate (Deploy ECS) would be simulated on this machine"},
 		{"invalid", nil, "validate testdata/bad.yaml", 2, "try: sluice validate testdata/bad.yaml"},
 		{"no file", nil, "validate testdata/none.yaml", 2, "try: sluice validate testdata/none.yaml"},
+		{"nothing to validate", nil, "validate .", 2, "try: sluice validate --help"},
 		{"graph of an invalid one", nil, "graph testdata/bad.yaml", 2, "try: sluice validate testdata/bad.yaml"},
 		{"unknown format", nil, "graph testdata/pipelines/web.yaml --format png", 2, "try: sluice graph --help"},
 		{"source is not mapped", nil, "run testdata/pipelines/web.yaml --data testdata/nowhere", 2, "try: sluice run --help"},
@@ -68,7 +74,7 @@ func TestExitCodes(t *testing.T) {
 		{"waiting for a transition", held, "watch web", 3, "try: sluice status web --endpoint URL"},
 		{"no such execution", done, "watch web 99999999-aaaa-4bbb-8ccc-000000000001", 4, "try: sluice list web --endpoint URL"},
 		{"beginning of an id", done, "watch web 1111", 0, ""},
-		{"beginning of no id", done, "watch web 9999", 4, "try: sluice list web"},
+		{"beginning of no id", done, "watch web 9999", 4, "try: sluice list web --endpoint URL"},
 		{"status", waiting, "status web", 0, "try: sluice approve web --endpoint URL"},
 		{"logs of no action", done, "logs web Build/Compil", 4, "try: sluice logs web Build/Compile --endpoint URL"},
 		{"logs of one that did not run", done, "logs web Deploy/Fargate", 4, "try: sluice status web --endpoint URL"},
@@ -103,6 +109,44 @@ func TestExitCodes(t *testing.T) {
 			}
 			if last := lines[len(lines)-1]; last != tt.try {
 				t.Errorf("stderr ends with %q; want %q\n%s", last, tt.try, got.stderr)
+			}
+		})
+	}
+}
+
+// TestLookingMakesNothing: a typing mistake must not become a data folder.
+func TestLookingMakesNothing(t *testing.T) {
+	folder := t.TempDir()
+	for _, args := range []string{"list", "status web", "start web", "approve web"} {
+		got := sluice(t, append(strings.Fields(args), "--data", folder)...)
+		if got.exit != cli.ExitNotFound {
+			t.Errorf("%s: exit code %d; want %d", args, got.exit, cli.ExitNotFound)
+		}
+	}
+	if entries, err := os.ReadDir(folder); len(entries) > 0 || err != nil {
+		t.Errorf("the folder holds %v, %v; want nothing", entries, err)
+	}
+}
+
+// TestWaiting pins what a run is said to wait for, and what answers it.
+func TestWaiting(t *testing.T) {
+	held := serve(t, pipeline.InProgress, "Source/Fetch=Succeeded", "Build/Compile=Succeeded")
+	held.held = true
+	parallel := waiting(t)
+	parallel.mode = pipeline.Parallel
+	for _, tt := range []struct {
+		name   string
+		server *fake
+		want   string
+	}{
+		{"an approval", waiting(t), "try: sluice approve web --endpoint URL\n"},
+		{"an approval of one of many", parallel, "try: sluice approve web --execution 11111111 --endpoint URL\n"},
+		{"a transition", held, "In front of stage Deploy the run waits: the transition into this stage is disabled: freeze.\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := sluice(t, "watch", "web", "--endpoint", tt.server.url)
+			if said := strings.ReplaceAll(got.stderr, tt.server.url, "URL"); !strings.Contains(said, tt.want) {
+				t.Errorf("stderr is\n%swant %s in it", said, tt.want)
 			}
 		})
 	}

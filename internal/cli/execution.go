@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"strings"
+
+	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
 // searched is how many executions are searched for one by the beginning of
@@ -26,7 +28,7 @@ func (c *connection) complete(ctx context.Context, name, prefix string) (string,
 	}
 	switch len(found) {
 	case 0:
-		return "", notFoundf("pipeline %s has no execution %s", name, prefix).or("sluice list " + quoteWord(name))
+		return "", pipeline.Errorf(pipeline.PipelineExecutionNotFound, "pipeline %s has no execution %s", name, prefix)
 	case 1:
 		return found[0], nil
 	}

@@ -66,6 +66,7 @@ type fake struct {
 	status  pipeline.Status            // of run1; guarded by mu, as all below
 	actions map[string]pipeline.Status // by STAGE/ACTION
 	held    bool                       // the way into Deploy is disabled
+	mode    pipeline.Mode              // of run1
 	logs    map[string]string          // by action execution
 	got     map[string]json.RawMessage // the last input of each operation
 	after   func(operation string)     // changes the fake once an operation was answered
@@ -137,7 +138,7 @@ func (f *fake) answer(operation string) any {
 		return codepipeline.GetPipelineOutput{Pipeline: codepipeline.Declaration(web)}
 	case "GetPipelineExecution":
 		return codepipeline.GetPipelineExecutionOutput{PipelineExecution: codepipeline.PipelineExecution{
-			PipelineName: "web", PipelineVersion: 3, PipelineExecutionID: run1, Status: f.status, Trigger: trigger,
+			PipelineName: "web", PipelineVersion: 3, PipelineExecutionID: run1, Status: f.status, Trigger: trigger, ExecutionMode: f.mode,
 			ArtifactRevisions: []codepipeline.ArtifactRevision{revision},
 		}}
 	case "ListPipelineExecutions":

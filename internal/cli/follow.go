@@ -158,7 +158,7 @@ func (p *program) sayWaiting(v view) {
 	if len(asked) == 0 {
 		for _, s := range v.Stages {
 			if s.Held {
-				p.say("The run %s in front of stage %s.", clean(s.Note, false), s.Name)
+				p.say("In front of stage %s the run %s.", s.Name, clean(s.Note, false))
 			}
 		}
 		p.say("try: %s", p.command("status", name))
@@ -174,6 +174,9 @@ func (p *program) sayWaiting(v view) {
 	which := []string{name}
 	if len(asked) > 1 {
 		which = append(which, "--action", asked[0].Stage+"/"+asked[0].Action)
+	}
+	if v.Execution.ExecutionMode == pipeline.Parallel { // others may wait at the same approval
+		which = append(which, "--execution", short(asked[0].Execution))
 	}
 	p.say("try: %s", p.command("status", name))
 	p.say("try: %s", p.command(append([]string{"approve"}, which...)...))

@@ -89,8 +89,12 @@ func (p *program) connect(ctx context.Context, o opening) (*connection, error) {
 	if c := serverOf(ctx, folder); c != nil {
 		return c, nil
 	}
-	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
-		return nil, notFoundf("there is no Sluice here: no server was named and no folder %s exists", folder).or("sluice demo", "sluice up --help")
+	if _, err := os.Stat(settingsFile(folder)); err != nil { // a typing mistake must not become a data folder
+		f := notFoundf("there is no Sluice here: no server was named and %s is no data folder", folder)
+		if _, err := os.Stat(settingsFile(demoData)); err == nil && p.Getenv("SLUICE_DATA") == "" && p.where.data == "" {
+			return nil, f.or("sluice list --data "+demoData, "sluice up --help")
+		}
+		return nil, f.or("sluice demo", "sluice up --help")
 	}
 	return p.open(ctx, o)
 }

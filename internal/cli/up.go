@@ -76,7 +76,7 @@ func (p *program) definitions(dir string) ([]definition.Definition, error) {
 		return nil, err
 	}
 	if len(defs) == 0 {
-		return nil, usagef("%s holds no definition: no .yaml, .yml or .json file", dir).or("sluice demo")
+		return nil, holdsNone(dir).or("sluice demo")
 	}
 	p.sayWarnings(defs)
 	return defs, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,9 @@ file, line and column, the path, what is wrong and what to write instead.`,
 			errs, bad := errors.AsType[definition.Errors](err)
 			if err != nil && !bad {
 				return err
+			}
+			if len(defs) == 0 && !bad {
+				return holdsNone(strings.Join(args, ", "))
 			}
 			if p.json() {
 				if err := p.printJSON(report(defs, errs)); err != nil {
@@ -68,6 +72,11 @@ func mistakes(errs definition.Errors) error {
 	}
 	f := usagef("%s in %s", count(len(errs), "mistake"), count(len(files), "file"))
 	return f.or("sluice validate " + quoteWord(errs[0].File))
+}
+
+// holdsNone is the end of a command that was given folders without definitions.
+func holdsNone(folders string) *failure {
+	return usagef("%s holds no definition: no .yaml, .yml or .json file", folders)
 }
 
 // size says in a line what kind of pipeline d is.

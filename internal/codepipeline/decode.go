@@ -12,8 +12,12 @@ import (
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
-// maxDepth is how deep arrays and objects of a request may be nested.
-const maxDepth = 64
+// Bounds of a request: how deep arrays and objects may be nested, and how many
+// values there may be. The largest pipeline has 1000 actions.
+const (
+	maxDepth  = 64
+	maxValues = 200_000
+)
 
 // decode reads body into in, a pointer to a struct, and then checks that it
 // has the shape want.
@@ -38,8 +42,8 @@ func parse(body []byte) (map[string]any, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil
 	}
-	if at := tooDeep(body); at >= 0 {
-		return nil, pipeline.Errorf(serialization, "the request is nested deeper than %d at byte %d", maxDepth, at)
+	if err := bounded(body); err != nil {
+		return nil, err
 	}
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -63,10 +67,10 @@ func parse(body []byte) (map[string]any, error) {
 	return tree, nil
 }
 
-// tooDeep returns where body is nested too deep, or -1. It runs before body is
-// parsed, so that what is parsed is small in every direction.
-func tooDeep(body []byte) int {
-	depth, inString := 0, false
+// bounded refuses what is nested too deep or holds too much. It runs before
+// body is parsed, so that what is parsed is small in every direction.
+func bounded(body []byte) error {
+	depth, values, inString := 0, 1, false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
 		case inString && c == '\\':
@@ -76,13 +80,17 @@ func tooDeep(body []byte) int {
 		case inString:
 		case c == '{' || c == '[':
 			if depth++; depth > maxDepth {
-				return i
+				return pipeline.Errorf(serialization, "the request is nested deeper than %d at byte %d", maxDepth, i)
 			}
 		case c == '}' || c == ']':
 			depth--
+		case c == ',':
+			if values++; values > maxValues {
+				return pipeline.Errorf(serialization, "the request has more than %d values at byte %d", maxValues, i)
+			}
 		}
 	}
-	return -1
+	return nil
 }
 
 // assign stores node, which is at path, in v.

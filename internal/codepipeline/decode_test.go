@@ -18,6 +18,7 @@ func TestSerialization(t *testing.T) {
 		{"not an object", `[]`, "the request is a list and should be an object"},
 		{"nothing", `null`, "the request is null and should be an object"},
 		{"too deep", strings.Repeat("[", 65), "the request is nested deeper than 64 at byte 64"},
+		{"too much", "[" + strings.Repeat("{},", 200_000), "the request has more than 200000 values at byte 600000"},
 		{"a string", `{"pipeline":"web"}`, "Value at 'pipeline' is a string and should be an object"},
 		{"a number", `{"pipeline":{"stages":[{},{"actions":[{"name":1}]}]}}`, "Value at 'pipeline.stages.2.member.actions.1.member.name' is a number and should be a string"},
 		{"a boolean", `{"pipeline":{"stages":[{"actions":[{"configuration":{"Extract":true}}]}]}}`, "Value at 'pipeline.stages.1.member.actions.1.member.configuration.Extract' is a boolean and should be a string"},
@@ -43,6 +44,7 @@ func TestLenient(t *testing.T) {
 		{"null", `{"name":"web","version":null}`},
 		{"a member twice", `{"name":"wep","name":"web"}`},
 		{"brackets in strings", `{"x":"` + strings.Repeat(`[\"`, 100) + `","name":"web"}`},
+		{"commas in strings", `{"x":"` + strings.Repeat(`,`, 200_000) + `","name":"web"}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

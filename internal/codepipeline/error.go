@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
@@ -16,6 +17,8 @@ const (
 	incompleteSignature   pipeline.Code = "IncompleteSignatureException"
 	invalidARN            pipeline.Code = "InvalidArnException"
 	resourceNotFound      pipeline.Code = "ResourceNotFoundException"
+	invalidTags           pipeline.Code = "InvalidTagsException"
+	tooManyTags           pipeline.Code = "TooManyTagsException"
 
 	forbidden        pipeline.Code = "AccessDeniedException"
 	misdirected      pipeline.Code = "MisdirectedRequestException"
@@ -49,6 +52,9 @@ func status(code pipeline.Code) int {
 	return http.StatusBadRequest
 }
 
+// maxMessage is how many bytes of a message are sent.
+const maxMessage = 64 << 10
+
 // An errorBody is how every error looks on the wire.
 type errorBody struct {
 	Type    pipeline.Code `json:"__type"`
@@ -69,6 +75,9 @@ func writeError(w http.ResponseWriter, err error, request string) {
 		body.Message = "Sluice cannot do this now; try again. Its log has the cause under request " + request
 	case methodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)
+	}
+	if len(body.Message) > maxMessage { // everything wrong with a large declaration
+		body.Message = strings.ToValidUTF8(body.Message[:maxMessage], "") + " ..."
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status(body.Type))

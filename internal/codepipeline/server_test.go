@@ -424,6 +424,37 @@ func TestForeignToken(t *testing.T) {
 	}
 }
 
+// TestTags holds the rules of tags beside their shape.
+func TestTags(t *testing.T) {
+	tags := func(n int, key string) string {
+		return strings.TrimSuffix(strings.Repeat(`{"key":"`+key+`","value":"v"},`, n), ",")
+	}
+	h := serve(t, new(orchestrated), codepipeline.Options{})
+	for _, tt := range []struct{ name, tags, want string }{
+		{"as many as there may be", tags(50, "team"), ""},
+		{"one more", tags(51, "team"), `{"__type":"TooManyTagsException","message":"Tag limit exceeded for resource [arn:aws:codepipeline:us-east-1:111122223333:web]."}`},
+		{"of the system", tags(1, "AWS:team"), `{"__type":"InvalidTagsException","message":"Not allowed to modify system tags. System tags start with 'aws:'. msg=[Caller is an end user and not allowed to mutate system tags]"}`},
+		{"only a space", tags(1, " "), `{"__type":"InvalidTagsException","message":"The key of the tag ' ' ends with a space"}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			body := `{"pipeline":` + string(record.Encode(web(0))) + `,"tags":[` + tt.tags + `]}`
+			got := post(h, "CreatePipeline", body).Body.String()
+			if refused := strings.HasPrefix(got, `{"__type"`); refused != (tt.want != "") || refused && got != tt.want {
+				t.Errorf("got %.300s; want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestLongMessage: a small request cannot ask for an answer without end.
+func TestLongMessage(t *testing.T) {
+	h := serve(t, new(orchestrated), codepipeline.Options{})
+	got := post(h, "CreatePipeline", `{"pipeline":{"stages":[`+strings.Repeat("null,", 10_000)+`{}]}}`).Body
+	if got.Len() > 70_000 || !strings.HasPrefix(got.String(), `{"__type":"ValidationException","message":"10000 validation errors detected: `) || !strings.HasSuffix(got.String(), ` ..."}`) {
+		t.Errorf("an answer of %d bytes: %.200s", got.Len(), got)
+	}
+}
+
 // TestCaller compares who the orchestrator is told has called.
 func TestCaller(t *testing.T) {
 	tests := []struct{ name, user, authorization, want string }{

@@ -61,16 +61,27 @@ func matching(min, max int, source string) text {
 	return text{min: min, max: max, pattern: regexp.MustCompile(`^(?:` + source + `)$`), source: source}
 }
 
-// The shapes that several operations share. Package pipeline knows that of a
-// declaration.
+// The shapes that several operations share. Package pipeline knows most of
+// that of a declaration.
 var (
 	nameText       = matching(1, 100, `[A-Za-z0-9.@\-_]+`) // of a pipeline, stage or action
 	uuidText       = matching(0, 0, `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	tokenText      = length(1, 2048)
 	pageSizes      = integer{1, 100}
 	transitionType = enum("Inbound", "Outbound")
-	declaration    = anything{}
+	positive       = integer{1, 1<<31 - 1}
 )
+
+// declaration is what package pipeline cannot tell of a declaration: there, a
+// zero is a number that was left out.
+var declaration = structure{
+	optional("stages", list{of: structure{
+		optional("actions", list{of: structure{
+			optional("runOrder", positive),
+			optional("timeoutInMinutes", positive),
+		}}),
+	}}),
+}
 
 // verify returns a ValidationException with everything that is wrong with tree.
 func (s structure) verify(tree map[string]any) error {

@@ -37,6 +37,10 @@ func TestValidationTexts(t *testing.T) {
 		{"UpdatePipeline", `{}`, []string{"pipeline", notNull}},
 		{"CreatePipeline", `{"pipeline":{},"tags":[{"key":""},null]}`, []string{
 			"tags.1.member.key", tooFew, "tags.1.member.value", notNull, "tags.2.member", notNull}},
+		{"CreatePipeline", `{"pipeline":{"stages":[{"actions":[{"runOrder":0,"timeoutInMinutes":0}]},null]}}`, []string{
+			"pipeline.stages.1.member.actions.1.member.runOrder", "have value greater than or equal to 1",
+			"pipeline.stages.1.member.actions.1.member.timeoutInMinutes", "have value greater than or equal to 1",
+			"pipeline.stages.2.member", notNull}},
 		{"ListPipelines", `{"nextToken":"","maxResults":1001}`, []string{"nextToken", tooFew, "maxResults", "have value less than or equal to 1000"}},
 		{"StartPipelineExecution", `{"name":"web","variables":[],"clientRequestToken":"a b","sourceRevisions":[{"revisionType":"TAG","revisionValue":""}]}`, []string{
 			"variables", tooFew,

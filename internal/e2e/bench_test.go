@@ -9,19 +9,25 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/definition"
 	"github.com/sluice-ci/sluice/internal/local"
-	"github.com/sluice-ci/sluice/internal/orchestrator"
-	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
 // steps returns a pipeline of one simulated source and n Commands actions, one
 // after the other, each of which runs true.
 func steps(t testing.TB, n int) definition.Definition {
 	t.Helper()
+	def, err := definition.Read("steps.yaml", []byte(stepsText(n)), definition.Options{RoleARN: "arn:aws:iam::000000000000:role/local", ArtifactBucket: "artifacts"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return def
+}
+
+func stepsText(n int) string {
 	var b strings.Builder
 	b.WriteString(`
 name: steps
 pipelineType: V2
-executionMode: QUEUED
+executionMode: PARALLEL
 stages:
   - name: Source
     actions:
@@ -41,11 +47,7 @@ stages:
         inputArtifacts: [{name: Code}]
 `, i, i+1)
 	}
-	def, err := definition.Read("steps.yaml", []byte(b.String()), definition.Options{RoleARN: "arn:aws:iam::000000000000:role/local", ArtifactBucket: "artifacts"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return def
+	return b.String()
 }
 
 // BenchmarkLocalStep compares an action that runs one local command, durable
@@ -69,33 +71,9 @@ func BenchmarkLocalStep(b *testing.B) {
 			}
 		}
 		forks += time.Since(begin)
-		runs += run(b, s)
+		runs += runToEnd(b, s, "steps")
 	}
 	b.ReportMetric(float64(runs.Microseconds())/float64(b.N*n), "µs/step")
 	b.ReportMetric(float64(forks.Microseconds())/float64(b.N*n), "µs/fork+exec")
 	b.ReportMetric(float64(runs)/float64(forks), "fork+exec/step")
-}
-
-// run runs the pipeline steps to its end and returns how long its commands
-// took, from the first action's record to the last one's.
-func run(b *testing.B, s *local.System) time.Duration {
-	b.Helper()
-	id, err := s.Service.StartExecution(b.Context(), orchestrator.Start{Pipeline: "steps"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	begin := time.Now()
-	for {
-		e, err := s.Records.Execution(b.Context(), "steps", id)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if e.Value.Status == pipeline.Succeeded {
-			return time.Since(begin)
-		}
-		if e.Value.Status.Final() {
-			b.Fatalf("%s: %s", e.Value.Status, e.Value.StatusSummary)
-		}
-		time.Sleep(time.Millisecond) // the clock's reading, not a condition of the test
-	}
 }

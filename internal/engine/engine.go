@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/sluice-ci/sluice/internal/asl/expr"
@@ -55,9 +56,10 @@ type Engine struct {
 	log        *slog.Logger
 
 	mu     sync.Mutex
-	queue  []*request // guarded by mu
-	closed bool       // guarded by mu
-	told   []*live    // whose Ended hook has returned; guarded by mu
+	queue  []*request   // guarded by mu
+	asked  atomic.Int32 // the length of queue
+	closed bool         // guarded by mu
+	told   []*live      // whose Ended hook has returned; guarded by mu
 	wake   chan struct{}
 
 	shelf shelf // what Describe and Start look at

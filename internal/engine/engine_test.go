@@ -158,6 +158,31 @@ func TestEngine(t *testing.T) {
 	})
 }
 
+// TestCrowd: of many callers that come back at once, none is forgotten.
+func TestCrowd(t *testing.T) {
+	const n = 64
+	ended := make(chan machine.Status, n)
+	l := open(t, newMemory(), tasks(40), func(l *lab, o *Options) {
+		o.Ended = func(_ string, status machine.Status, _, _ string) { ended <- status }
+		l.outcome = func(l *lab, _, payload string) error {
+			_, token, _ := strings.Cut(payload, `token":"`)
+			token, _, _ = strings.Cut(token, `"`)
+			return l.Succeed(context.Background(), token, benchOutput)
+		}
+	}).serve(t)
+	defer l.stop()
+	for i := range n {
+		go func() {
+			l.check(t, l.Start(context.Background(), machine.Start{Name: fmt.Sprint("run", i), Pipeline: "web", Version: 1, Input: []byte(benchInput)}))
+		}()
+	}
+	for range n {
+		if status := <-ended; status != machine.Succeeded {
+			t.Errorf("a run is %s", status)
+		}
+	}
+}
+
 func TestStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j := newMemory()

@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	maxGroup = 512                    // requests that share a commit
-	pause    = time.Second            // after a failed commit, before what nobody waits for is tried again
-	patience = 100 * time.Microsecond // in which nobody comes, before a group is closed
-	nap      = time.Minute            // after which the clock is looked at again: computers are put to sleep
+	maxGroup = 512         // requests that share a commit
+	some     = 8           // requests that are dealt with while others are on their way
+	pause    = time.Second // after a failed commit, before what nobody waits for is tried again
+	patience = 256         // turns of the scheduler in which nobody comes, before a group is closed
+	nap      = time.Minute // after which the clock is looked at again: computers are put to sleep
 )
 
 // errEpoch says that a checkpoint came between looking for a name and starting
@@ -57,6 +58,7 @@ func (e *Engine) put(r *request) bool {
 		return false
 	}
 	e.queue = append(e.queue, r)
+	e.asked.Store(int32(len(e.queue)))
 	if len(e.queue) == 1 {
 		select {
 		case e.wake <- struct{}{}:
@@ -105,7 +107,6 @@ func (e *Engine) Serve(ctx context.Context) error {
 			e.loop.armed = 0
 		}
 		for more := true; more && ctx.Err() == nil; {
-			e.gather()
 			more = e.turn(ctx)
 		}
 		e.arm()
@@ -154,12 +155,15 @@ func (e *Engine) turn(ctx context.Context) bool {
 		g.group, g.held = append(g.group, g.held...), g.held[:0]
 		e.fire(now)
 	}
-	e.takeQueue()
-	if len(g.group) == 0 && len(g.fired) == 0 {
-		return false
-	}
 	for _, r := range g.group {
 		r.err = e.apply(r, now)
+	}
+	for e.takeQueue(now) < g.expect && e.gather(g.expect-len(g.group)) {
+	}
+	e.takeQueue(now) // those who came too late to be waited for
+	if len(g.group) == 0 && len(g.fired) == 0 {
+		g.expect = 0
+		return false
 	}
 	var err error
 	if len(g.changed) > 0 {
@@ -195,36 +199,44 @@ func (e *Engine) turn(ctx context.Context) bool {
 	return true
 }
 
-// gather gives those whom the last group has set to work a moment to come back
-// with their next request: a commit costs the same for one as for many. A
-// caller that is alone does not wait.
-func (e *Engine) gather() {
-	last, since := -1, time.Time{}
-	for turns := 0; ; turns++ {
-		e.mu.Lock()
-		n := len(e.queue)
-		e.mu.Unlock()
-		switch {
-		case n >= e.loop.expect:
-			return
-		case n > last:
-			last, since = n, time.Now()
-		case turns%16 == 0 && time.Since(since) > patience:
-			return
+// gather waits until some of the want requests have come that the group lacks,
+// and reports whether they have. It gives those whom the last group has set to
+// work a moment to come back with their next request: a commit costs the same
+// for one as for many. A caller that is alone does not wait.
+//
+// It waits awake. To fall asleep and wake up takes longer than most need to come.
+func (e *Engine) gather(want int) bool {
+	want = min(want, some)
+	for last, idle := 0, 0; idle < patience; idle++ {
+		n := int(e.asked.Load()) // whoever takes the lock this often keeps others out
+		if n >= want {
+			return true
+		}
+		if n > last {
+			last, idle = n, 0
 		}
 		runtime.Gosched()
 	}
+	return false
 }
 
-// takeQueue moves requests to the group.
-func (e *Engine) takeQueue() {
+// takeQueue moves requests to the group, applies them and returns how many the
+// group has.
+func (e *Engine) takeQueue(now time.Time) int {
+	g := &e.loop
+	from := len(g.group)
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	n := min(len(e.queue), maxGroup)
-	e.loop.group = append(e.loop.group, e.queue[:n]...)
+	n := max(0, min(len(e.queue), maxGroup-from))
+	g.group = append(g.group, e.queue[:n]...)
 	rest := copy(e.queue, e.queue[n:])
 	clear(e.queue[rest:])
 	e.queue = e.queue[:rest]
+	e.asked.Store(int32(rest))
+	e.mu.Unlock()
+	for _, r := range g.group[from:] {
+		r.err = e.apply(r, now)
+	}
+	return len(g.group)
 }
 
 // fire ticks the runs whose timers are due.

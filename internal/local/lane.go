@@ -12,9 +12,12 @@ type lane[T any] struct {
 	mu     sync.Mutex
 	items  []T // guarded by mu
 	signal chan struct{}
+	hurry  chan struct{} // closed when nothing is gathered any more
 }
 
-func newLane[T any]() *lane[T] { return &lane[T]{signal: make(chan struct{}, 1)} }
+func newLane[T any](hurry chan struct{}) *lane[T] {
+	return &lane[T]{signal: make(chan struct{}, 1), hurry: hurry}
+}
 
 func (l *lane[T]) push(v T) {
 	l.mu.Lock()
@@ -38,6 +41,7 @@ func (l *lane[T]) batches(ctx context.Context, pause time.Duration) iter.Seq[[]T
 			}
 			select {
 			case <-time.After(pause):
+			case <-l.hurry:
 			case <-ctx.Done():
 				return
 			}

@@ -30,6 +30,7 @@ type pump struct {
 	closing atomic.Bool  // the system closes; what fails now is delivered by the next one
 
 	slots chan struct{}
+	hurry chan struct{}           // closed when nothing is gathered any more
 	news  *lane[orchestrator.Row] // announcements
 	done  *lane[store.Key]        // of delivered rows
 }
@@ -44,9 +45,10 @@ const (
 
 func newPump(log *slog.Logger) *pump {
 	ctx, stop := context.WithCancel(context.Background())
+	hurry := make(chan struct{})
 	return &pump{
-		log: log, ctx: ctx, stop: stop, slots: make(chan struct{}, maxDeliveries),
-		news: newLane[orchestrator.Row](), done: newLane[store.Key](),
+		log: log, ctx: ctx, stop: stop, slots: make(chan struct{}, maxDeliveries), hurry: hurry,
+		news: newLane[orchestrator.Row](hurry), done: newLane[store.Key](hurry),
 	}
 }
 
@@ -64,8 +66,9 @@ func (p *pump) start(s *orchestrator.Service) error {
 }
 
 // drain waits a moment for what is under way to be delivered, so that a
-// process that ends after a run has told of the run's end.
+// process that ends after a run has told of the run's end. It is called once.
 func (p *pump) drain() {
+	close(p.hurry)
 	for end := time.Now().Add(drainFor); p.open.Load() > 0 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}

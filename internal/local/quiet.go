@@ -19,6 +19,14 @@ type quiet struct {
 // tellAfter is how long a job may take without its progress being recorded.
 const tellAfter = 100 * time.Millisecond
 
+// Prepare implements action.Preparer.
+func (q quiet) Prepare(job action.Job) (discard func()) {
+	if p, ok := q.Provider.(action.Preparer); ok {
+		return p.Prepare(job)
+	}
+	return func() {}
+}
+
 // Start implements action.Provider.
 func (q quiet) Start(ctx context.Context, job action.Job) (action.Result, error) {
 	result, err := q.Provider.Start(ctx, job)

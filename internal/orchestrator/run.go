@@ -32,19 +32,39 @@ type RunRequest struct {
 // record, and the provider starts no work twice.
 func (s *Service) RunAction(ctx context.Context, in RunRequest) error {
 	var id record.ActionID
+	var a *record.Action
+	discard := func() {}
 	err := s.change(ctx, func(c *change) error {
-		id = record.ActionID{}
+		discard() // of a change that came too late
+		id, discard = record.ActionID{}, func() {}
 		e, d, err := c.caller(in.Execution, in.Run, in.Token)
 		if err != nil || e == nil {
 			return err
 		}
-		id, err = c.startAction(e, d, in)
+		if id, err = c.startAction(e, d, in); err == nil && id != (record.ActionID{}) {
+			a, err = c.action(id)
+			discard = c.prepare(a)
+		}
 		return err
 	})
-	if err != nil || id == (record.ActionID{}) {
-		return err
+	if err == nil && id != (record.ActionID{}) {
+		err = s.workOn(ctx, id, *a)
 	}
-	return s.work(ctx, id)
+	if err != nil {
+		discard()
+	}
+	return err
+}
+
+// prepare lets the provider of an action that c adds make ready while c is
+// being written.
+func (c *change) prepare(a *record.Action) (discard func()) {
+	if a != nil && c.actions[a.Key()].read == nil {
+		if p, ok := c.Catalog.Provider(a.Job.Action.TypeID).(action.Preparer); ok {
+			return p.Prepare(a.Job)
+		}
+	}
+	return func() {}
 }
 
 // startAction makes the record of the action that in asks for, and returns its
@@ -179,14 +199,22 @@ func artifactKey(name, artifact, id string) string {
 // It does nothing for an action that has ended.
 func (s *Service) work(ctx context.Context, id record.ActionID) error {
 	a, err := s.Records.Action(ctx, id)
-	if err != nil || a.Value.Status.Final() {
+	if err != nil {
 		return err
 	}
-	result, err := s.Catalog.Provider(a.Value.Job.Action.TypeID).Start(ctx, a.Value.Job)
+	return s.workOn(ctx, id, a.Value)
+}
+
+// workOn is work for an action as it was just read or written.
+func (s *Service) workOn(ctx context.Context, id record.ActionID, a record.Action) error {
+	if a.Status.Final() {
+		return nil
+	}
+	result, err := s.Catalog.Provider(a.Job.Action.TypeID).Start(ctx, a.Job)
 	if err != nil {
 		return fmt.Errorf("start action %s: %w", id, err)
 	}
-	if reflect.DeepEqual(result, action.Result{Status: pipeline.InProgress}) && reflect.ValueOf(a.Value.Result).IsZero() {
+	if reflect.DeepEqual(result, action.Result{Status: pipeline.InProgress}) && reflect.ValueOf(a.Result).IsZero() {
 		return nil // there is nothing to record
 	}
 	return s.Report(ctx, id, result)

@@ -73,6 +73,9 @@ func (s *Shell) Set(name, value string) {
 	fmt.Fprintf(&s.assign, "export %s=%s; ", name, quote(value))
 }
 
+// Begin starts the process before there is a command for it.
+func (s *Shell) Begin(ctx context.Context) error { return s.ready(ctx) }
+
 // Run runs a command and returns its exit status. The error is not about the
 // command: ctx has ended, or there is no shell. ctx must be the same in all
 // calls of one Shell; its end stops whatever runs.

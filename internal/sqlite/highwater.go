@@ -37,7 +37,8 @@ type highwater struct {
 	file  *os.File
 	value int64
 	slot  int64
-	dirty chan struct{} // closed by close
+	dirty chan struct{}
+	stop  chan struct{} // closed by close
 	done  chan struct{} // the syncing goroutine has ended
 	err   atomic.Pointer[error]
 }
@@ -49,7 +50,7 @@ func openHighwater(path string, database bool) (*highwater, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &highwater{file: file, dirty: make(chan struct{}, 1), done: make(chan struct{})}
+	h := &highwater{file: file, dirty: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go h.sync()
 	buf := make([]byte, slots*slotStride)
 	n, err := file.ReadAt(buf, 0)
@@ -104,11 +105,20 @@ func (h *highwater) raise(n int64) error {
 
 func (h *highwater) sync() {
 	defer close(h.done)
-	for range h.dirty {
+	for {
+		select {
+		case <-h.dirty:
+		case <-h.stop:
+			return
+		}
 		if err := syncData(h.file); err != nil {
 			h.err.Store(&err)
 		}
-		time.Sleep(syncPause)
+		select {
+		case <-time.After(syncPause):
+		case <-h.stop:
+			return
+		}
 	}
 }
 
@@ -124,7 +134,7 @@ func (h *highwater) reset(n int64) error {
 }
 
 func (h *highwater) close() error {
-	close(h.dirty)
+	close(h.stop)
 	<-h.done
 	return errors.Join(h.file.Sync(), h.file.Close())
 }

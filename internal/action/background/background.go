@@ -53,6 +53,8 @@ type Runner struct {
 	slots chan struct{}
 	ended func(string)
 
+	cleaning sync.WaitGroup
+
 	mu      sync.Mutex
 	running map[string]*running // guarded by mu
 }
@@ -114,6 +116,7 @@ func (r *Runner) Close() error {
 	for _, now := range cut {
 		<-now.done
 	}
+	r.cleaning.Wait()
 	return r.jobs.file.Close()
 }
 
@@ -136,6 +139,10 @@ type Task struct {
 	ExternalID string
 	Timeout    time.Duration // of the work once it runs; 0 for none but the job's deadline
 	Durable    bool          // whether the result is flushed to the disk
+
+	// Clean, if there is one, tidies up after a job that ended with result.
+	// Nobody waits for it but Close.
+	Clean func(result action.Result)
 
 	// Run does the work. When ctx ends it ends what it started and returns;
 	// its result does not count then.
@@ -183,6 +190,10 @@ func (r *Runner) Start(t Task) (action.Result, error) {
 func (r *Runner) run(ctx context.Context, t Task, now *running) {
 	defer now.stop(nil)
 	result := r.work(ctx, t)
+	if t.Clean != nil {
+		ended := result // result changes below
+		r.cleaning.Go(func() { t.Clean(ended) })
+	}
 	if errors.Is(context.Cause(ctx), errHalted) {
 		close(now.done)
 		return

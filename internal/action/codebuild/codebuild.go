@@ -71,6 +71,11 @@ func (p *Provider) Start(_ context.Context, job action.Job) (action.Result, erro
 	return p.runner.Start(background.Task{
 		Job: job, ExternalID: externalID(job), Timeout: time.Duration(minutes) * time.Minute, Durable: true,
 		Run: func(ctx context.Context) action.Result { return p.run(ctx, job) },
+		Clean: func(result action.Result) {
+			if !p.opts.KeepFailed || result.Status != pipeline.Failed {
+				workspace.Remove(p.runner, job)
+			}
+		},
 	})
 }
 
@@ -105,7 +110,7 @@ func (p *Provider) run(ctx context.Context, job action.Job) action.Result {
 	}
 	// A container would be gone now, with whatever still ran in it.
 	_, sweepErr := process.Sweep(w.Mark())
-	if err := errors.Join(sweepErr, w.Close(p.opts.KeepFailed && result.Status == pipeline.Failed)); err != nil && result.Status != pipeline.Failed {
+	if err := errors.Join(sweepErr, w.Close()); err != nil && result.Status != pipeline.Failed {
 		return action.Fail(action.SystemUnavailable, err.Error())
 	}
 	return result

@@ -235,6 +235,9 @@ artifacts:
 	if one, two := s.content(t, r.Outputs[0]), s.content(t, r.Outputs[1]); one != "a=built" || two != "b=two" {
 		t.Errorf("outputs %q and %q", one, two)
 	}
+	if err := s.runner.Close(); err != nil { // waits until all is tidy
+		t.Error(err)
+	}
 	if left, _ := os.ReadDir(filepath.Join(s.data, "work")); len(left) != 0 {
 		t.Errorf("work folders left: %v", left)
 	}

@@ -2,6 +2,10 @@
 // runs the action's commands in one shell, in the folder of the first input,
 // and stops at the first that fails (user guide, Commands action reference).
 //
+// While an action is being recorded its inputs are unpacked and its shell is
+// started already ([Provider.Prepare]): that takes as long as all the rest. No
+// command runs before the record is on disk.
+//
 // It is no sandbox; see package process. EnvironmentType, ComputeType and the
 // VPC keys say what machine to run on and mean nothing here.
 package commands
@@ -11,6 +15,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/background"
@@ -37,6 +42,9 @@ type Provider struct {
 	runner *background.Runner
 	blobs  blob.Store
 	opts   Options
+
+	mu    sync.Mutex
+	ready map[string]*place // by job; guarded by mu
 }
 
 var _ action.Provider = (*Provider)(nil)
@@ -47,7 +55,7 @@ func New(runner *background.Runner, blobs blob.Store, opts Options) (*Provider, 
 	if runner == nil || blobs == nil {
 		return nil, errors.New("commands.New: a runner and a blob store are required")
 	}
-	return &Provider{runner, blobs, opts}, nil
+	return &Provider{runner: runner, blobs: blobs, opts: opts, ready: map[string]*place{}}, nil
 }
 
 // externalID names the build as CodeBuild would.
@@ -58,6 +66,12 @@ func (p *Provider) Start(_ context.Context, job action.Job) (action.Result, erro
 	return p.runner.Start(background.Task{
 		Job: job, ExternalID: externalID(job),
 		Run: func(ctx context.Context) action.Result { return p.run(ctx, job) },
+		Clean: func(result action.Result) {
+			p.discard(job) // it is still there if the work was never begun
+			if !p.opts.KeepFailed || result.Status != pipeline.Failed {
+				workspace.Remove(p.runner, job)
+			}
+		},
 	})
 }
 
@@ -70,49 +84,35 @@ func (p *Provider) Poll(_ context.Context, job action.Job) (action.Result, error
 func (p *Provider) Stop(ctx context.Context, job action.Job) error { return p.runner.Stop(ctx, job) }
 
 func (p *Provider) run(ctx context.Context, job action.Job) action.Result {
-	w, err := workspace.New(p.runner, p.blobs, p.opts.Secrets, job, job.Pipeline+"-"+job.Action.Name)
-	if err != nil {
-		return action.Fail(action.SystemUnavailable, err.Error())
+	at := p.take(job.ID)
+	if at == nil {
+		at = newPlace()
+		p.furnish(at, job)
 	}
-	result := p.work(ctx, job, w)
+	defer at.stop(nil)
+	defer context.AfterFunc(ctx, func() { at.stop(context.Cause(ctx)) })()
+	<-at.done
+	w := at.workspace
+	if w == nil {
+		return at.failure
+	}
+	result := at.failure
+	if result.Status == "" {
+		result = p.work(at, job)
+	}
 	if result.Error != nil {
 		result.Error.Message = w.Masker.String(result.Error.Message)
 		result.Summary = w.Masker.String(result.Summary)
 		w.Log.Printf("%s", result.Error.Message)
 	}
-	if err := w.Close(p.opts.KeepFailed && result.Status == pipeline.Failed); err != nil && result.Status != pipeline.Failed {
+	if err := w.Close(); err != nil && result.Status != pipeline.Failed {
 		return action.Fail(action.SystemUnavailable, err.Error())
 	}
 	return result
 }
 
-func (p *Provider) work(ctx context.Context, job action.Job, w *workspace.Workspace) action.Result {
-	if len(job.Action.Commands) == 0 {
-		return workspace.ConfigurationError("action %s has no commands", job.Action.Name)
-	}
-	var primary *action.Artifact
-	if len(job.Inputs) > 0 {
-		primary = &job.Inputs[0]
-		if err := w.Fetch(ctx, primary.Name); err != nil {
-			return action.Fail(action.JobFailed, err.Error())
-		}
-	}
-	var vs []workspace.Variable
-	for _, v := range job.Action.EnvironmentVariables {
-		vs = append(vs, workspace.Variable(v))
-	}
-	own, hidden, err := w.Resolve(ctx, vs)
-	if err != nil {
-		return workspace.ConfigurationError("%v", err)
-	}
-	for _, name := range job.Action.OutputVariables {
-		if !identifier.MatchString(name) {
-			return workspace.ConfigurationError("output variable %q cannot be the name of an environment variable", name)
-		}
-	}
-	sh := &process.Shell{
-		Dir: w.Source, Env: w.Environment(image, primary, own, p.opts.Environment), Mark: w.Mark(), Log: w.Log, Scratch: w.Root,
-	}
+func (p *Provider) work(at *place, job action.Job) action.Result {
+	ctx, w, sh := at.ctx, at.workspace, at.shell
 	variables, failure := p.commands(ctx, sh, job)
 	if err := sh.Close(); err != nil && failure == nil {
 		failure = err
@@ -121,7 +121,7 @@ func (p *Provider) work(ctx context.Context, job action.Job, w *workspace.Worksp
 		return action.Fail(action.JobFailed, failure.Error())
 	}
 	for name := range variables {
-		if slices.Contains(hidden, name) {
+		if slices.Contains(at.hidden, name) {
 			delete(variables, name)
 		}
 	}

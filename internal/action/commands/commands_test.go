@@ -3,11 +3,15 @@ package commands_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -128,6 +132,33 @@ func (s *setup) names(t testing.TB, a action.Artifact) string {
 }
 
 func TestContract(t *testing.T) {
+	contract(t, func(p *commands.Provider) action.Provider { return p })
+}
+
+// ahead prepares every job before it is started for the first time.
+type ahead struct {
+	*commands.Provider
+	mu   *sync.Mutex
+	seen map[string]bool // by job
+}
+
+// Start implements action.Provider.
+func (a ahead) Start(ctx context.Context, job action.Job) (action.Result, error) {
+	a.mu.Lock()
+	if !a.seen[job.ID] {
+		a.seen[job.ID] = true
+		a.Prepare(job)
+	}
+	a.mu.Unlock()
+	return a.Provider.Start(ctx, job)
+}
+
+func TestContractPrepared(t *testing.T) {
+	mu, seen := new(sync.Mutex), map[string]bool{}
+	contract(t, func(p *commands.Provider) action.Provider { return ahead{p, mu, seen} })
+}
+
+func contract(t *testing.T, as func(*commands.Provider) action.Provider) {
 	actiontest.Run(t, func(t *testing.T) actiontest.Harness {
 		s, counts := newSetup(t), t.TempDir()
 		count := func(job action.Job) string { return filepath.Join(counts, job.ID) }
@@ -140,7 +171,7 @@ func TestContract(t *testing.T) {
 			}
 		}
 		return actiontest.Harness{
-			Open: func(t *testing.T, ended func(string)) action.Provider { return s.open(t, ended) },
+			Open: func(t *testing.T, ended func(string)) action.Provider { return as(s.open(t, ended)) },
 			Succeeds: with(func(job *action.Job) {
 				job.Action.Commands = append(job.Action.Commands, "echo out >file")
 				job.Outputs = []action.Artifact{output("Out")}
@@ -165,7 +196,46 @@ func TestContract(t *testing.T) {
 	})
 }
 
+// TestDiscard: of a job that was made ready and does not come to be, nothing is
+// left, and no command of it has run.
+func TestDiscard(t *testing.T) {
+	s := newSetup(t)
+	file := filepath.Join(t.TempDir(), "ran")
+	job := newJob("touch " + file)
+	job.Inputs = []action.Artifact{s.input(t, "First", map[string]string{"a": "a"})}
+	s.provider.Prepare(job)()
+	if n, err := s.runner.Sweep(); n != 0 || err != nil {
+		t.Errorf("%d processes left, %v", n, err)
+	}
+	for _, name := range []string{file, s.runner.WorkFolder(job.ID), s.runner.LogFile(job.ID)} {
+		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v; want that it does not exist", name, err)
+		}
+	}
+}
+
+// TestPreparedByTheDead: a process that died after it had made ready does not
+// keep the next one from doing the job.
+func TestPreparedByTheDead(t *testing.T) {
+	s := newSetup(t)
+	job := newJob("test -f a && test ! -f b")
+	job.Inputs = []action.Artifact{s.input(t, "First", map[string]string{"a": "a"})}
+	left := filepath.Join(s.runner.WorkFolder(job.ID), "src")
+	if err := errors.Join(os.MkdirAll(left, 0o700), os.WriteFile(filepath.Join(left, "b"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if r, log := s.finish(t, job); r.Status != pipeline.Succeeded {
+		t.Errorf("%s, %+v\n%s", r.Status, r.Error, log)
+	}
+}
+
 func TestCommands(t *testing.T) {
+	for _, ahead := range []bool{false, true} {
+		t.Run(fmt.Sprint("prepared ", ahead), func(t *testing.T) { runsCommands(t, ahead) })
+	}
+}
+
+func runsCommands(t *testing.T, ahead bool) {
 	s := newSetup(t)
 	job := newJob("cd sub && test -f file", "A=$(cat file)", "export B=$A-b; echo $CODEBUILD_INITIATOR", `cat "$CODEBUILD_SRC_DIR_Second/other"; echo $GIVEN`)
 	job.Inputs = []action.Artifact{s.input(t, "First", map[string]string{"sub/file": "text"}), s.input(t, "Second", map[string]string{"other": "two\n"})}
@@ -173,6 +243,9 @@ func TestCommands(t *testing.T) {
 	job.Action.OutputArtifacts = []pipeline.OutputArtifact{{Name: "Out", Files: []string{"sub/*"}}}
 	job.Action.OutputVariables = []string{"B", "UNSET", "CODEBUILD_BUILD_ID"}
 	job.Action.EnvironmentVariables = []pipeline.EnvironmentVariable{{Name: "GIVEN", Value: "it's given"}}
+	if ahead {
+		s.provider.Prepare(job)
+	}
 	r, log := s.finish(t, job)
 	if r.Status != pipeline.Succeeded {
 		t.Fatalf("%s, %+v\n%s", r.Status, r.Error, log)
@@ -187,6 +260,9 @@ func TestCommands(t *testing.T) {
 		if !strings.Contains(log, want) {
 			t.Errorf("log lacks %q:\n%s", want, log)
 		}
+	}
+	if err := s.runner.Close(); err != nil { // waits until all is tidy
+		t.Error(err)
 	}
 	if left, _ := os.ReadDir(filepath.Join(s.data, "work")); len(left) != 0 {
 		t.Errorf("work folders left: %v", left)

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,23 +59,31 @@ func New(r *background.Runner, blobs blob.Store, secrets secret.Store, job actio
 		return nil, err
 	}
 	w.Log = log
-	if err := os.Mkdir(w.Root, 0o700); err != nil {
+	err = os.Mkdir(w.Root, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		// A process that died made ready for the job. It did not start it, else
+		// the runner would not start it now.
+		if err = removeAll(w.Root); err == nil {
+			err = os.Mkdir(w.Root, 0o700)
+		}
+	}
+	if err != nil {
 		log.Close()
 		return nil, err
 	}
 	return w, nil
 }
 
-// Close closes the log and removes the folders, unless they are to be kept.
-func (w *Workspace) Close(keep bool) error {
-	err := w.Log.Close()
-	if keep {
-		return err
+// Close closes the log.
+func (w *Workspace) Close() error { return w.Log.Close() }
+
+// Remove removes the folders of a job; nobody has to wait for that.
+func Remove(r *background.Runner, job action.Job) error {
+	root := r.WorkFolder(job.ID)
+	if os.Remove(root) == nil { // it was empty
+		return nil
 	}
-	if os.Remove(w.Root) == nil { // it was empty
-		return err
-	}
-	return errors.Join(err, removeAll(w.Root))
+	return removeAll(root)
 }
 
 // removeAll removes a tree, also where a build took write permission away.

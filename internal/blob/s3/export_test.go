@@ -1,0 +1,7 @@
+package s3
+
+// Exported for tests.
+var (
+	Definite = definite
+	NotFound = notFound
+)
