@@ -190,10 +190,8 @@ func (r *Runner) Start(t Task) (action.Result, error) {
 func (r *Runner) run(ctx context.Context, t Task, now *running) {
 	defer now.stop(nil)
 	result := r.work(ctx, t)
-	if t.Clean != nil {
-		ended := result // result changes below
-		r.cleaning.Go(func() { t.Clean(ended) })
-	}
+	ended := result // result changes below
+	r.cleaning.Go(func() { r.clean(t, ended) })
 	if errors.Is(context.Cause(ctx), errHalted) {
 		close(now.done)
 		return
@@ -217,6 +215,14 @@ func (r *Runner) run(ctx context.Context, t Task, now *running) {
 	r.mu.Unlock()
 	close(now.done)
 	r.ended(t.Job.ID)
+}
+
+// clean ends what a job left running and tidies up after it.
+func (r *Runner) clean(t Task, result action.Result) {
+	process.Sweep(r.Mark(t.Job.ID)) // what it misses, the next start finds
+	if t.Clean != nil {
+		t.Clean(result)
+	}
 }
 
 // work waits for its turn and runs t.

@@ -214,6 +214,28 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
+// TestLeavesNothing: what a command left running, in a session of its own and
+// without a thread to its parents, ends with the action.
+func TestLeavesNothing(t *testing.T) {
+	s := newSetup(t)
+	file := filepath.Join(t.TempDir(), "pid")
+	job := newJob("setsid sleep 7777 >/dev/null 2>&1 & echo $! >"+file, "until grep -q ^sleep /proc/$!/cmdline; do :; done")
+	if r, log := s.finish(t, job); r.Status != pipeline.Succeeded {
+		t.Fatalf("%s, %+v\n%s", r.Status, r.Error, log)
+	}
+	if err := s.runner.Close(); err != nil { // waits until all is tidy
+		t.Error(err)
+	}
+	pid, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/cmdline"); err == nil && bytes.Contains(line, []byte("7777")) {
+		t.Errorf("process %s lives on", pid)
+
+	}
+}
+
 // TestPreparedByTheDead: a process that died after it had made ready does not
 // keep the next one from doing the job.
 func TestPreparedByTheDead(t *testing.T) {
