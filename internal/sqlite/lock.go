@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // A LockedError says that another process uses the folder.
@@ -21,6 +22,10 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is in use by process %d: stop that process, or choose another folder", e.Folder, e.PID)
 }
 
+// patience is how long a lock may outlive its process: a child that was about
+// to become another program when the process was killed still holds it.
+const patience = 2 * time.Second
+
 // lockFolder takes the folder for this process until the file is closed. A
 // file that still names a process was left by one that did not close the
 // database; unclean says so.
@@ -29,14 +34,20 @@ func lockFolder(folder string) (lock *os.File, unclean bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	held, _ := io.ReadAll(f)
-	if err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			pid, _ := strconv.Atoi(strings.TrimSpace(string(held)))
+	var held []byte
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		held, _ = io.ReadAll(io.NewSectionReader(f, 0, 32))
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
+		if pid, _ := strconv.Atoi(strings.TrimSpace(string(held))); alive(pid) || time.Now().After(end) {
+			f.Close()
 			return nil, false, &LockedError{folder, pid}
 		}
+	}
+	if err != nil {
+		f.Close()
 		return nil, false, fmt.Errorf("lock %s: %w", folder, err)
 	}
 	if err := writePID(f); err != nil {
@@ -45,6 +56,9 @@ func lockFolder(folder string) (lock *os.File, unclean bool, err error) {
 	}
 	return f, len(held) > 0, nil
 }
+
+// alive reports whether there is a process pid; it may be somebody else's.
+func alive(pid int) bool { return pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
 func writePID(f *os.File) error {
 	if err := f.Truncate(0); err != nil {

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -58,6 +59,10 @@ type Options struct {
 type Provider struct {
 	connect Connect
 	now     func() time.Time
+
+	// CodeDeploy takes no token, so looking for a deployment and making one
+	// exclude each other, in this process at least.
+	starting sync.Mutex
 }
 
 var _ action.Provider = (*Provider)(nil)
@@ -70,7 +75,7 @@ func New(connect Connect, opts Options) (*Provider, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Provider{connect, opts.Now}, nil
+	return &Provider{connect: connect, now: opts.Now}, nil
 }
 
 // A deployment is one look at one job.
@@ -104,6 +109,8 @@ func (p *Provider) Start(ctx context.Context, job action.Job) (action.Result, er
 	if err != nil {
 		return fault.Result(err)
 	}
+	p.starting.Lock()
+	defer p.starting.Unlock()
 	r, begun, err := d.look(ctx)
 	if err == nil && !begun && !d.late {
 		r, err = d.create(ctx)
