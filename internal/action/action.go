@@ -40,6 +40,10 @@ type Artifact struct {
 type Override struct {
 	Type  string `json:"revisionType"` // COMMIT_ID, IMAGE_DIGEST, S3_OBJECT_VERSION_ID, S3_OBJECT_KEY
 	Value string `json:"revisionValue"`
+
+	// What was pushed, when a push pinned the commit; at most one of them.
+	Branch string `json:"branch,omitempty"`
+	Tag    string `json:"tag,omitempty"`
 }
 
 // A Result says how a job stands. Everything but Status may be empty.

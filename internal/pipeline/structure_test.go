@@ -20,6 +20,21 @@ func stages(d *decl, n int) {
 	}
 }
 
+// crowd appends stages of approvals until there are n actions.
+func crowd(d *decl, n int) {
+	for _, s := range d.Stages {
+		n -= len(s.Actions)
+	}
+	for i := 0; n > 0; i++ {
+		more := stage{Name: fmt.Sprint("crowd", i)}
+		for range min(n, 50) {
+			more.Actions = append(more.Actions, another(fmt.Sprint("a", len(more.Actions))))
+		}
+		n -= len(more.Actions)
+		d.Stages = append(d.Stages, more)
+	}
+}
+
 func TestStructure(t *testing.T) {
 	v2only := "can only be used with V2 pipelines"
 	s := pipeline.InvalidStructure
@@ -31,6 +46,8 @@ func TestStructure(t *testing.T) {
 				d.Stages[1].Actions = append(d.Stages[1].Actions, another(fmt.Sprint("a", i)))
 			}
 		}, pipeline.Validation, "stages[1].actions", "Member must have length less than or equal to 50"},
+		{"1001 actions", func(d *decl) { crowd(d, 1001) }, s, "stages", "Pipeline has too many actions. There can only be up to 1000 actions in a pipeline"},
+		{"1000 actions", func(d *decl) { crowd(d, 1000) }, "", "", ""},
 		{"build among sources", func(d *decl) { d.Stages[0].Actions = append(d.Stages[0].Actions, another("a")) },
 			s, "stages[0].actions[1].actionTypeId.category", "Pipeline should start with a stage that only contains source actions"},
 		{"late source", func(d *decl) {

@@ -110,7 +110,17 @@ func (i ImagePushed) at(a pipeline.Action) bool {
 	return a.TypeID.Provider == "ECR" && a.Configuration["RepositoryName"] == i.Repository
 }
 
-func (p Push) revision() action.Override        { return pin("COMMIT_ID", p.Commit) }
+func (p Push) revision() action.Override {
+	o := pin("COMMIT_ID", p.Commit)
+	switch {
+	case o.Type == "":
+	case p.RefType == Tag:
+		o.Tag = p.Ref
+	default:
+		o.Branch = p.Ref
+	}
+	return o
+}
 func (p PullRequest) revision() action.Override { return pin("COMMIT_ID", p.Commit) }
 func (o ObjectCreated) revision() action.Override {
 	return pin("S3_OBJECT_VERSION_ID", o.VersionID)

@@ -317,6 +317,14 @@ func TestDecisions(t *testing.T) {
 			if tt.want.Action == "" {
 				tt.want.Action = "Source"
 			}
+			for name, o := range tt.want.Overrides { // a push also says what was pushed
+				if p, ok := tt.ev.(trigger.Push); ok && p.RefType == trigger.Tag {
+					o.Tag = p.Ref
+				} else if ok {
+					o.Branch = p.Ref
+				}
+				tt.want.Overrides[name] = o
+			}
 			got := trigger.Decide([]pipeline.Declaration{tt.p}, tt.ev)
 			if diff := cmp.Diff([]trigger.Decision{tt.want}, got); diff != "" {
 				t.Errorf("decisions (-want +got):\n%s", diff)

@@ -100,6 +100,7 @@ func summary(e *action.Error) string {
 type finding struct {
 	local.Commit
 	branch string
+	tag    string // that started the run; there is no branch then
 }
 
 // find says which commit a job takes: the one of its revision, else the newest
@@ -128,7 +129,12 @@ func (s source) find(ctx context.Context, repo *local.Repository, job action.Job
 		return f, unavailable(ctx, action.RevisionUnavailable, err, "Push it, or start with another commit."), ctx.Err()
 	}
 	f.Commit = commit
-	if job.Revision.Type != "" {
+	switch {
+	case job.Revision.Tag != "":
+		f.branch, f.tag = "", job.Revision.Tag
+	case job.Revision.Branch != "":
+		f.branch = job.Revision.Branch
+	case job.Revision.Type != "":
 		f.branch, err = branchWith(ctx, repo, branch, id)
 	}
 	return f, nil, err
@@ -259,6 +265,9 @@ func variables(a pipeline.Action, f finding) map[string]string {
 		vars["ConnectionArn"] = c["ConnectionArn"]
 		vars["FullRepositoryName"] = c["FullRepositoryId"]
 		vars["ProviderType"] = "GitHub"
+		if f.tag != "" {
+			vars["TagName"] = f.tag
+		}
 	case "GitHub":
 		vars["CommitterDate"] = date(f.CommitterDate)
 		vars["CommitUrl"] = "https://github.com/" + c["Owner"] + "/" + c["Repo"] + "/commit/" + f.ID

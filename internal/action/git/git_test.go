@@ -142,6 +142,30 @@ func TestRevision(t *testing.T) {
 	}
 }
 
+// TestPushed: a run that a push started tells what was pushed, whatever other
+// branches hold the commit.
+func TestPushed(t *testing.T) {
+	src := gittest.New(t)
+	commit := src.Commit("one", "a", "1")
+	for _, tt := range []struct {
+		pushed       action.Override
+		branch, tag  string
+		noBranchName bool
+	}{
+		{action.Override{Branch: "feature/x"}, "feature/x", "", false},
+		{action.Override{Tag: "v1"}, "", "v1", true},
+	} {
+		var blobs wholetest.Blobs
+		j := job("CodeStarSourceConnection")
+		j.Revision = tt.pushed
+		j.Revision.Type, j.Revision.Value = "COMMIT_ID", commit
+		vars := wholetest.Start(t, git.New(mapped(src.Path), &blobs), j).Variables
+		if _, ok := vars["BranchName"]; vars["BranchName"] != tt.branch || vars["TagName"] != tt.tag || ok == tt.noBranchName {
+			t.Errorf("%+v gave %v", tt.pushed, vars)
+		}
+	}
+}
+
 func TestFailures(t *testing.T) {
 	src := gittest.New(t)
 	src.Commit("one", "a", "1")
