@@ -147,7 +147,7 @@ func (p *program) concludeDemo(v view, d demo.Demo) error {
 		p.print("deployed to " + shown(d.Deployed()))
 		p.print("run it with: " + quoteWord(shown(d.Program())))
 		return nil
-	case v.Execution.Status.Final() || !v.waiting() || p.json():
+	case v.Execution.Status.Final() || !v.waiting() || len(v.approvals()) == 0 || p.json():
 		return p.conclude(v)
 	}
 	p.say("")
@@ -157,9 +157,13 @@ func (p *program) concludeDemo(v view, d demo.Demo) error {
 		}
 	}
 	p.say("It waits for somebody's approval, and may do so for days. Now try:")
-	p.say("  %-52s # where it stands", p.command("status", demo.Pipeline))
-	p.say("  %-52s # what the build printed", p.command("logs", demo.Pipeline, "Build/Compile"))
-	p.say("  %-52s # let it go on", p.command("approve", demo.Pipeline))
+	for _, line := range columns([][]string{
+		{p.command("status", demo.Pipeline), "# where it stands"},
+		{p.command("logs", demo.Pipeline, "Build/Compile"), "# what the build printed"},
+		{p.command("approve", demo.Pipeline), "# let it go on"},
+	}) {
+		p.say("  %s", line)
+	}
 	return quietly(ExitWaiting)
 }
 

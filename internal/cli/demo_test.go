@@ -58,9 +58,29 @@ func TestDemo(t *testing.T) {
 	if n := strings.Count(why.stdout, "branch main is the configured branch"); why.exit != cli.ExitOK || n != 2 {
 		t.Errorf("%d decisions to start; want 2, one a push:\n%s%s", n, why.stdout, why.stderr)
 	}
+	closeThenOpen(t, data)
 	what := sluice(t, "events", "--limit", "1000", "--data", data)
-	if n := strings.Count(what.stdout, "SUCCEEDED"); what.exit != cli.ExitOK || !regexp.MustCompile(`SUCCEEDED +demo +\w+ +pipeline`).MatchString(what.stdout) || n != 2*(1+5+6) {
-		t.Errorf("%d things have succeeded; want 24: twice a pipeline, 5 stages, 6 actions:\n%s%s", n, what.stdout, what.stderr)
+	if n := strings.Count(what.stdout, "SUCCEEDED"); what.exit != cli.ExitOK || !regexp.MustCompile(`SUCCEEDED +demo +\w+ +pipeline`).MatchString(what.stdout) || n != 3*(1+5+6) {
+		t.Errorf("%d things have succeeded; want 36: three times a pipeline, 5 stages, 6 actions:\n%s%s", n, what.stdout, what.stderr)
+	}
+}
+
+// closeThenOpen closes the way into the last stage, sees a run wait in front of
+// it, opens the way, and sees the run go on.
+func closeThenOpen(t *testing.T, data string) {
+	t.Helper()
+	if got := sluice(t, "disable", "demo", "Deploy", "--reason", "freeze", "--data", data); got.exit != cli.ExitOK {
+		t.Fatalf("disable: exit code %d:\n%s", got.exit, got.stderr)
+	}
+	got := sluice(t, "demo", "--approve", "--data", data)
+	if got.exit != cli.ExitWaiting || !strings.Contains(got.stderr, "enable demo Deploy") {
+		t.Fatalf("in front of a closed stage: exit code %d; want %d, and how to open it:\n%s", got.exit, cli.ExitWaiting, got.stderr)
+	}
+	if got := sluice(t, "enable", "demo", "Deploy", "--data", data); got.exit != cli.ExitOK {
+		t.Fatalf("enable: exit code %d:\n%s", got.exit, got.stderr)
+	}
+	if got := sluice(t, "watch", "demo", "--data", data); got.exit != cli.ExitOK {
+		t.Errorf("after enable: exit code %d; want 0:\n%s%s", got.exit, got.stdout, got.stderr)
 	}
 }
 

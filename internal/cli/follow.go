@@ -159,6 +159,7 @@ func (p *program) sayWaiting(v view) {
 		for _, s := range v.Stages {
 			if s.Held {
 				p.say("In front of stage %s the run %s.", s.Name, clean(s.Note, false))
+				p.say("try: %s", p.command("enable", name, s.Name))
 			}
 		}
 		p.say("try: %s", p.command("status", name))
