@@ -53,7 +53,10 @@ file, line and column, the path, what is wrong and what to write instead.`,
 			for _, e := range errs {
 				p.print(clean(e.Error(), false))
 			}
-			if bad {
+			switch {
+			case bad && strict:
+				return mistakes(errs, "--strict")
+			case bad:
 				return mistakes(errs)
 			}
 			return nil
@@ -64,14 +67,15 @@ file, line and column, the path, what is wrong and what to write instead.`,
 	return c
 }
 
-// mistakes is the end of a command that was given wrong definitions.
-func mistakes(errs definition.Errors) error {
+// mistakes is the end of a command that was given wrong definitions; flags are
+// those that made them mistakes.
+func mistakes(errs definition.Errors, flags ...string) error {
 	files := map[string]bool{}
 	for _, e := range errs {
 		files[e.File] = true
 	}
 	f := usagef("%s in %s", count(len(errs), "mistake"), count(len(files), "file"))
-	return f.or("sluice validate " + quoteWord(errs[0].File))
+	return f.or(strings.Join(append([]string{"sluice validate"}, append(flags, quoteWord(errs[0].File))...), " "))
 }
 
 // holdsNone is the end of a command that was given folders without definitions.
