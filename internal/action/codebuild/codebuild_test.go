@@ -296,7 +296,7 @@ func TestBuildspecOverrideAndNoArtifacts(t *testing.T) {
 // What one build of a project caches the next one finds.
 func TestCache(t *testing.T) {
 	s := newSetup(t)
-	spec := "version: 0.2\nphases: {build: {commands: [mkdir -p deps/x, echo x >>deps/x/n, wc -l <deps/x/n, exit $((2 - $(wc -l <deps/x/n)))]}}\ncache: {paths: ['deps/**/*', '/root/.m2/**/*']}\n"
+	spec := "version: 0.2\nphases: {build: {commands: [mkdir -p deps/x, echo x >>deps/x/n, wc -l <deps/x/n, exit $((2 - $(wc -l <deps/x/n)))]}}\ncache: {paths: ['deps/**/*', '/var/m2/**/*']}\n"
 	for i, want := range []string{"\n1\n", "\n2\n", "\n3\n"} {
 		r, log := s.finish(t, s.newJob(t, spec, nil))
 		if !strings.Contains(log, want) || (r.Status == pipeline.Succeeded) != (i == 1) {

@@ -8,15 +8,12 @@
 package dir
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -28,9 +25,6 @@ import (
 // partial is the folder of objects that are being written. No bucket can have
 // its name.
 const partial = ".partial"
-
-// inMemory is up to which size a verified object is held in memory.
-const inMemory = 4 << 20
 
 // Store keeps objects in a folder.
 type Store struct{ root *os.Root }
@@ -116,10 +110,10 @@ func (s *Store) create(ctx context.Context, name string, r io.Reader, ref *blob.
 	defer f.Close()
 	tryLock(f) // nobody else knows the name, so nobody else holds it
 	digest := sha256.New()
-	if ref.Size, err = io.Copy(io.MultiWriter(f, digest), reader{ctx, r}); err != nil {
+	if ref.Size, err = io.Copy(io.MultiWriter(f, digest), blob.Until(ctx, r)); err != nil {
 		return err
 	}
-	ref.Digest = format(digest)
+	ref.Digest = blob.Digest(digest)
 	if err := cmp.Or(f.Sync(), f.Chmod(0o400)); err != nil {
 		return err
 	}
@@ -180,71 +174,18 @@ func (s *Store) open(ctx context.Context, name string, ref blob.Ref) (blob.Objec
 	if info.Size() != ref.Size {
 		return nil, fmt.Errorf("%w: it has %d bytes, not %d", blob.ErrDigest, info.Size(), ref.Size)
 	}
-	object, digest, err := s.copy(ctx, f, ref.Size)
-	if err != nil {
-		return nil, err
-	}
-	if digest != ref.Digest {
-		object.Close()
-		return nil, fmt.Errorf("%w: it is %s, not %q", blob.ErrDigest, digest, ref.Digest)
-	}
-	return object, nil
+	return blob.Verified(ctx, f, ref, s.scratch)
 }
 
-// copy returns size bytes of r in a place of their own, and their digest.
-func (s *Store) copy(ctx context.Context, r io.Reader, size int64) (blob.Object, string, error) {
-	digest := sha256.New()
-	r = io.TeeReader(io.LimitReader(reader{ctx, r}, size), digest)
-	if size <= inMemory {
-		b := make([]byte, size)
-		if _, err := io.ReadFull(r, b); err != nil {
-			return nil, "", err
-		}
-		return object{bytes.NewReader(b)}, format(digest), nil
-	}
+// scratch returns a file that lives as long as it is open.
+func (s *Store) scratch() (*os.File, error) {
 	temp := path.Join(partial, rand.Text())
 	f, err := s.root.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	err = s.root.Remove(temp) // it lives as long as it is open
-	if err == nil {
-		_, err = io.Copy(f, r)
+	if err := s.root.Remove(temp); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, "", err
-	}
-	return readOnly{f}, format(digest), nil
+	return f, nil
 }
-
-// object is an object in memory.
-type object struct{ *bytes.Reader }
-
-func (object) Close() error { return nil }
-
-// readOnly is a file without its methods that write.
-type readOnly struct{ f *os.File }
-
-func (o readOnly) Read(b []byte) (int, error)                { return o.f.Read(b) }
-func (o readOnly) ReadAt(b []byte, off int64) (int, error)   { return o.f.ReadAt(b, off) }
-func (o readOnly) Seek(off int64, whence int) (int64, error) { return o.f.Seek(off, whence) }
-func (o readOnly) Close() error                              { return o.f.Close() }
-
-// reader is r until ctx ends.
-type reader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r reader) Read(b []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(b)
-}
-
-func format(digest hash.Hash) string { return "sha256:" + hex.EncodeToString(digest.Sum(nil)) }

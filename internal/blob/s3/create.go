@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
@@ -42,10 +41,10 @@ type upload struct {
 // Create implements blob.Store.
 func (s *Store) Create(ctx context.Context, bucket, key string, r io.Reader) (blob.Ref, error) {
 	u := &upload{Store: s, bucket: bucket, key: key, token: rand.Text(), digest: sha256.New()}
-	if err := u.run(ctx, reader{ctx, r}); err != nil {
+	if err := u.run(ctx, blob.Until(ctx, r)); err != nil {
 		return blob.Ref{}, fmt.Errorf("create object %s/%s: %w", bucket, key, err)
 	}
-	return blob.Ref{Bucket: bucket, Key: key, Digest: format(u.digest), Size: u.size}, nil
+	return blob.Ref{Bucket: bucket, Key: key, Digest: blob.Digest(u.digest), Size: u.size}, nil
 }
 
 // run sends what r holds: in one request if it fits, else in parts.
@@ -198,5 +197,3 @@ func checksum(content []byte) *string {
 	sum := sha256.Sum256(content)
 	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
 }
-
-func format(digest hash.Hash) string { return "sha256:" + hex.EncodeToString(digest.Sum(nil)) }
