@@ -21,9 +21,9 @@ const (
 // Work that was lost, because the process that did it is gone, is recorded as
 // failed and tried again, so that a crash does not end an execution.
 func (s *Service) Report(ctx context.Context, id record.ActionID, result action.Result) error {
-	var again record.ActionID
+	var again *record.Action
 	err := s.change(ctx, func(c *change) error {
-		again = record.ActionID{}
+		again = nil
 		a, err := c.action(id)
 		if err != nil || a.Status.Final() {
 			return err
@@ -45,7 +45,7 @@ func (s *Service) Report(ctx context.Context, id record.ActionID, result action.
 		}
 		return nil
 	})
-	if err != nil || again == (record.ActionID{}) {
+	if err != nil || again == nil {
 		return err
 	}
 	return s.work(ctx, again)
@@ -70,14 +70,14 @@ func lost(a *record.Action) action.Result {
 }
 
 // tryAgain ends a lost try and adds the next one, for the same task.
-func (c *change) tryAgain(e *record.Execution, a *record.Action) (record.ActionID, error) {
+func (c *change) tryAgain(e *record.Execution, a *record.Action) (*record.Action, error) {
 	d, err := c.declaration(c.ctx, e)
 	if err != nil {
-		return record.ActionID{}, err
+		return nil, err
 	}
 	_, st, err := record.FindStage(d, a.Stage)
 	if err != nil {
-		return record.ActionID{}, err
+		return nil, err
 	}
 	token := a.Token
 	a.Token = "" // the task is handed on, not answered

@@ -31,24 +31,22 @@ type RunRequest struct {
 // task, so a crash in between loses nothing: the call is repeated, finds the
 // record, and the provider starts no work twice.
 func (s *Service) RunAction(ctx context.Context, in RunRequest) error {
-	var id record.ActionID
-	var a *record.Action
+	var a *record.Action // to be worked on
 	discard := func() {}
 	err := s.change(ctx, func(c *change) error {
 		discard() // of a change that came too late
-		id, discard = record.ActionID{}, func() {}
+		a, discard = nil, func() {}
 		e, d, err := c.caller(in.Execution, in.Run, in.Token)
 		if err != nil || e == nil {
 			return err
 		}
-		if id, err = c.startAction(e, d, in); err == nil && id != (record.ActionID{}) {
-			a, err = c.action(id)
+		if a, err = c.startAction(e, d, in); err == nil && a != nil {
 			discard = c.prepare(a)
 		}
 		return err
 	})
-	if err == nil && id != (record.ActionID{}) {
-		err = s.workOn(ctx, id, *a)
+	if err == nil && a != nil {
+		err = s.work(ctx, a)
 	}
 	if err != nil {
 		discard()
@@ -59,7 +57,7 @@ func (s *Service) RunAction(ctx context.Context, in RunRequest) error {
 // prepare lets the provider of an action that c adds make ready while c is
 // being written.
 func (c *change) prepare(a *record.Action) (discard func()) {
-	if a != nil && c.actions[a.Key()].read == nil {
+	if c.actions[a.Key()].read == nil {
 		if p, ok := c.Catalog.Provider(a.Job.Action.TypeID).(action.Preparer); ok {
 			return p.Prepare(a.Job)
 		}
@@ -67,49 +65,48 @@ func (c *change) prepare(a *record.Action) (discard func()) {
 	return func() {}
 }
 
-// startAction makes the record of the action that in asks for, and returns its
-// id if there is work to be done. Otherwise it has answered the task.
-func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in RunRequest) (record.ActionID, error) {
-	none := record.ActionID{}
+// startAction makes or finds the record of the action that in asks for, and
+// returns it if there is work to be done. Otherwise it has answered the task.
+func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in RunRequest) (*record.Action, error) {
 	i, st, err := record.FindStage(d, in.Stage)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	cancelled, err := c.cancelled(e)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	if cancelled || e.Status == pipeline.Stopping || e.Stage != i || !e.Inside {
 		c.answer(in.Token, errorOutdated, "no action may start any more")
-		return none, nil
+		return nil, nil
 	}
 	prior, err := c.latestAction(e, in.Stage, in.Action)
+	if err == nil && prior != nil {
+		prior, err = c.action(idOf(prior)) // it may end at this moment; then its end is to be told
+	}
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	switch {
 	case prior == nil || prior.Attempt < e.Attempt && prior.Status != pipeline.Succeeded:
 		return c.newAction(e, d, st, in, 1)
 	case prior.Status == pipeline.Succeeded: // told before, or kept by a retry of what failed
 		c.answer(in.Token, "", "")
-		return none, nil
+		return nil, nil
 	case prior.Status.Final():
 		c.answer(in.Token, errorFailed, prior.Result.Summary)
-		return none, nil
+		return nil, nil
 	}
-	a, err := c.action(idOf(prior))
-	if err != nil {
-		return none, err
-	}
-	a.Token, a.Run = in.Token, in.Run
-	return idOf(a), nil
+	prior.Token, prior.Run = in.Token, in.Run
+	return prior, nil
 }
 
-// newAction adds a try of an action. What can be known to fail fails here.
-func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipeline.Stage, in RunRequest, try int) (record.ActionID, error) {
+// newAction adds a try of an action and returns it if there is work to be done.
+// What can be known to fail fails here.
+func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipeline.Stage, in RunRequest, try int) (*record.Action, error) {
 	declared, err := findAction(st, in.Action)
 	if err != nil {
-		return record.ActionID{}, err
+		return nil, err
 	}
 	a := record.Action{
 		ID: c.newID(), Pipeline: e.Pipeline, Version: e.Version, Execution: e.ID, Seq: e.Seq,
@@ -123,15 +120,15 @@ func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipel
 	c.put(record.JobKey(a.ID), idOf(added))
 	job, invalid, err := c.job(e, d, declared, added)
 	if err != nil {
-		return record.ActionID{}, err
+		return nil, err
 	}
 	added.Job = job
 	c.announceAction(e, added, events.Started)
 	if invalid != nil {
 		c.endAction(e, added, pipeline.Failed, action.Fail(action.ConfigurationError, invalid.Error()))
-		return record.ActionID{}, nil
+		return nil, nil
 	}
-	return idOf(added), nil
+	return added, nil
 }
 
 func findAction(st pipeline.Stage, name string) (pipeline.Action, error) {
@@ -195,27 +192,15 @@ func artifactKey(name, artifact, id string) string {
 	return fmt.Sprintf("%.20s/%.10s/%s", name, artifact, tail[len(tail)-7:])
 }
 
-// work has the provider of an action start its job and records what it says.
-// It does nothing for an action that has ended.
-func (s *Service) work(ctx context.Context, id record.ActionID) error {
-	a, err := s.Records.Action(ctx, id)
-	if err != nil {
-		return err
-	}
-	return s.workOn(ctx, id, a.Value)
-}
-
-// workOn is work for an action as it was just read or written.
-func (s *Service) workOn(ctx context.Context, id record.ActionID, a record.Action) error {
-	if a.Status.Final() {
-		return nil
-	}
+// work has the provider of an action, which is recorded, start its job and
+// records what it says.
+func (s *Service) work(ctx context.Context, a *record.Action) error {
 	result, err := s.Catalog.Provider(a.Job.Action.TypeID).Start(ctx, a.Job)
 	if err != nil {
-		return fmt.Errorf("start action %s: %w", id, err)
+		return fmt.Errorf("start action %s: %w", idOf(a), err)
 	}
 	if reflect.DeepEqual(result, action.Result{Status: pipeline.InProgress}) && reflect.ValueOf(a.Result).IsZero() {
 		return nil // there is nothing to record
 	}
-	return s.Report(ctx, id, result)
+	return s.Report(ctx, idOf(a), result)
 }

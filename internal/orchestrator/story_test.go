@@ -297,6 +297,40 @@ func TestLostWorkIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestEndsWhileCalledAgain: the task of an action is called again, and the
+// action ends between the two looks at its record. The new token is answered.
+func TestEndsWhileCalledAgain(t *testing.T) {
+	w := newWorld(t, 10)
+	w.create(app(pipeline.Superseded))
+	w.start()
+	for w.latest("Build", "Compile").Status != pipeline.InProgress {
+		w.happen()
+	}
+	a := w.latest("Build", "Compile")
+	w.store.afterRead = func() {
+		id := record.ActionID{Execution: a.Execution, Attempt: a.Attempt, Stage: a.Stage, Name: a.Name, Try: a.Try}
+		if err := w.svc.Report(t.Context(), id, w.end(a.Job)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := orchestrator.RunRequest{Token: "again", Run: a.Run, Execution: a.Execution, Stage: a.Stage, Action: a.Name}
+	if err := w.svc.RunAction(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := w.svc.Outbox(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		for _, answer := range row.Answers {
+			if answer.Token == "again" && answer.Error == "" {
+				return
+			}
+		}
+	}
+	t.Errorf("none of the %d rows to deliver answers the token", len(rows))
+}
+
 func TestTransition(t *testing.T) {
 	w := newWorld(t, 8)
 	w.create(app(pipeline.Superseded))

@@ -73,7 +73,17 @@ func newWorld(t *testing.T, seed uint64) *world {
 // faulty fails some writes after, or before, it has done them.
 type faulty struct {
 	store.Store
-	w *world
+	w         *world
+	afterRead func() // called once, behind the next query
+}
+
+func (f *faulty) Query(ctx context.Context, q store.Query) ([]store.Item, error) {
+	items, err := f.Store.Query(ctx, q)
+	if then := f.afterRead; then != nil {
+		f.afterRead = nil
+		then()
+	}
+	return items, err
 }
 
 var errLost = errors.New("the answer was lost")
