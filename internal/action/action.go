@@ -23,6 +23,7 @@ type Job struct {
 	Action      pipeline.Action // variables in its configuration are resolved
 	Region      string
 	Account     string // 12 digits
+	Role        string // ARN of the role the work is done in; empty: whose process it is
 	Inputs      []Artifact
 	Outputs     []Artifact // names and places to write to; no digest yet
 	Revision    Override   // zero: take the newest

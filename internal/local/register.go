@@ -3,11 +3,9 @@ package local
 import (
 	"context"
 	"os/user"
-	"reflect"
 
 	"github.com/sluice-ci/sluice/internal/definition"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
-	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
 // Register makes the pipelines of the folder equal to defs: new ones are
@@ -16,13 +14,11 @@ import (
 func (s *System) Register(ctx context.Context, defs []definition.Definition) (created, updated []string, err error) {
 	for _, def := range defs {
 		d := def.Declaration
-		_, v, err := s.Records.Latest(ctx, d.Name)
-		switch {
-		case pipeline.CodeOf(err) == pipeline.PipelineNotFound:
-			_, err = s.Service.CreatePipeline(ctx, orchestrator.Create{Declaration: d, By: Caller()})
+		done, err := s.Service.Deploy(ctx, orchestrator.Deployment{Declaration: d, By: Caller()})
+		switch done {
+		case orchestrator.Created:
 			created = append(created, d.Name)
-		case err == nil && !same(v.Declaration, d):
-			_, err = s.Service.UpdatePipeline(ctx, d, Caller())
+		case orchestrator.Updated:
 			updated = append(updated, d.Name)
 		}
 		if err != nil {
@@ -30,13 +26,6 @@ func (s *System) Register(ctx context.Context, defs []definition.Definition) (cr
 		}
 	}
 	return created, updated, nil
-}
-
-// same reports whether two declarations say the same, versions aside.
-func same(a, b pipeline.Declaration) bool {
-	a, b = pipeline.Normalize(a), pipeline.Normalize(b)
-	a.Version, b.Version = 0, 0
-	return reflect.DeepEqual(a, b)
 }
 
 // Caller is the ARN that stands for the person at this machine.

@@ -28,7 +28,8 @@ const (
 // concurrent use. When a method returns nil its effect survives a crash.
 type Machine interface {
 	// Start begins a run. Starting a name that was started before, running or
-	// ended, does nothing and returns nil.
+	// ended, does nothing and returns nil. A machine that does not exist gives
+	// ErrNoMachine.
 	Start(ctx context.Context, s Start) error
 
 	// Stop aborts a run; every task token of it is dead from then on. Stopping

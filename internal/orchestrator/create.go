@@ -17,22 +17,33 @@ func (s *Service) CreatePipeline(ctx context.Context, in Create) (pipeline.Decla
 	}
 	d := pipeline.Normalize(in.Declaration)
 	err := s.change(ctx, func(c *change) error {
-		p, at, err := c.vacant(d.Name)
+		p, v, err := c.create(d, in.Tags, record.Home{})
 		if err != nil {
 			return err
 		}
-		d.Version = p.Version + 1 // 1, or more if a pipeline of that name was deleted
-		*p = record.Pipeline{Name: d.Name, Version: d.Version, NextSeq: p.NextSeq, Tags: in.Tags, Created: c.at, Updated: c.at}
-		c.pipelines[d.Name] = &tracked[record.Pipeline]{value: *p, at: at}
-		p = &c.pipelines[d.Name].value
-		c.set(store.Key{PK: record.PipelinesKey, SK: d.Name}, d.Name)
-		c.put(record.VersionKey(d.Name, d.Version), record.Version{Declaration: d, Created: c.at})
+		d = v.Declaration
 		if !in.Start {
 			return nil
 		}
-		return c.begin(p, d, Start{Pipeline: d.Name, Trigger: record.Trigger{Type: "CreatePipeline", Detail: in.By}}, c.newID())
+		return c.begin(p, v, Start{Pipeline: d.Name, Trigger: record.Trigger{Type: "CreatePipeline", Detail: in.By}}, c.newID())
 	})
 	return d, err
+}
+
+// create adds a pipeline whose declaration is valid and normal.
+func (c *change) create(d pipeline.Declaration, tags []record.Tag, home record.Home) (*record.Pipeline, record.Version, error) {
+	p, at, err := c.vacant(d.Name)
+	if err != nil {
+		return nil, record.Version{}, err
+	}
+	d.Version = p.Version + 1 // 1, or more if a pipeline of that name was deleted
+	c.pipelines[d.Name] = &tracked[record.Pipeline]{at: at, value: record.Pipeline{
+		Name: d.Name, Version: d.Version, NextSeq: p.NextSeq, Tags: tags, Created: c.at, Updated: c.at,
+	}}
+	c.set(store.Key{PK: record.PipelinesKey, SK: d.Name}, d.Name)
+	v := record.Version{Declaration: d, Created: c.at, Home: home}
+	c.put(record.VersionKey(d.Name, d.Version), v)
+	return &c.pipelines[d.Name].value, v, nil
 }
 
 // vacant returns what is left of a deleted pipeline of that name, or nothing.
@@ -70,17 +81,22 @@ func (s *Service) UpdatePipeline(ctx context.Context, d pipeline.Declaration, by
 		if err := pipeline.Failure(pipeline.Validate(next)); err != nil {
 			return err
 		}
-		next = pipeline.Normalize(next)
-		p.Version++
-		p.Updated = c.at
-		next.Version = p.Version
-		c.put(record.VersionKey(p.Name, p.Version), record.Version{Declaration: next, Created: c.at})
+		next = c.update(p, pipeline.Normalize(next), before.Home)
 		return nil
 	})
 	if err != nil {
 		return next, err
 	}
 	return next, s.settleUpdate(ctx, next, by)
+}
+
+// update adds a version of p, whose declaration is valid and normal.
+func (c *change) update(p *record.Pipeline, d pipeline.Declaration, home record.Home) pipeline.Declaration {
+	p.Version++
+	p.Updated = c.at
+	d.Version = p.Version
+	c.put(record.VersionKey(p.Name, p.Version), record.Version{Declaration: d, Created: c.at, Home: home})
+	return d
 }
 
 // DeletePipeline removes a pipeline and abandons what it runs. History stays,

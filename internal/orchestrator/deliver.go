@@ -102,7 +102,11 @@ func (s *Service) startMachine(ctx context.Context, in record.StartRun) error {
 	if err != nil {
 		return err
 	}
-	return s.Machine.Start(ctx, machine.Start{Name: in.Run, Pipeline: in.Pipeline, Version: in.Version, Input: input})
+	err = s.Machine.Start(ctx, machine.Start{Name: in.Run, Pipeline: in.Pipeline, Version: in.Version, Input: input})
+	if errors.Is(err, machine.ErrNoMachine) { // a deployment replaced it before this run began
+		return s.Ended(ctx, in.Run, err.Error())
+	}
+	return err
 }
 
 // answerTask completes a task. One that nobody waits for any more was answered
@@ -120,13 +124,13 @@ func (s *Service) answerTask(ctx context.Context, in record.Answer) error {
 	return err
 }
 
-// kill stops the work of an action that has ended without it.
+// kill has the work of an action stopped that has ended without it.
 func (s *Service) kill(ctx context.Context, id record.ActionID) error {
 	a, err := s.Records.Action(ctx, id)
 	if err != nil {
 		return err
 	}
-	return s.Catalog.Provider(a.Value.Job.Action.TypeID).Stop(ctx, a.Value.Job)
+	return s.send(ctx, Errand{Job: a.Value.ID, Stop: true})
 }
 
 // notify publishes a message for a topic.

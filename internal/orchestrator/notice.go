@@ -85,7 +85,7 @@ func (c *change) startFor(r *record.Decision, d trigger.Decision) error {
 		return err
 	}
 	r.Started, r.Execution = true, c.newID()
-	return c.begin(p, v.Declaration, Start{
+	return c.begin(p, v, Start{
 		Pipeline: d.Pipeline, Overrides: d.Overrides,
 		Trigger: record.Trigger{Type: d.Type, Detail: d.Detail},
 	}, r.Execution)

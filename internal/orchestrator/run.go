@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -149,7 +150,7 @@ func (c *change) job(e *record.Execution, d pipeline.Declaration, declared pipel
 	}
 	job = action.Job{
 		ID: a.ID, Pipeline: e.Pipeline, Version: e.Version, ExecutionID: e.ID, Stage: a.Stage,
-		Action: declared, Region: region, Account: c.home.Account,
+		Action: declared, Region: region, Account: c.home.Account, Role: cmp.Or(declared.RoleARN, e.Role),
 		Revision: e.Overrides[declared.Name],
 		Deadline: c.at.Add(pipeline.Timeout(declared)),
 	}

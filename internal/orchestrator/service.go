@@ -27,9 +27,11 @@ import (
 	"github.com/sluice-ci/sluice/internal/store"
 )
 
-// Ports are what the use cases work on. All are required.
+// Ports are what the use cases work on. A process that runs only some of them
+// needs only some ports: Machine and Bus serve Act, Announce and Sweep; Catalog
+// serves RunAction, Resume and Run.
 type Ports struct {
-	Store   store.Store
+	Store   store.Store // required
 	Machine machine.Machine
 	Catalog action.Catalog
 	Bus     bus.Bus
@@ -46,6 +48,19 @@ type Options struct {
 	Now   func() time.Time // default time.Now
 	NewID func() string    // default random UUIDs, version 4
 	Log   *slog.Logger     // default slog.DiscardHandler
+
+	// Send hands an errand to who may run it, perhaps another process with
+	// rights of its own, which calls [Service.Run]. Default: Run, at once.
+	Send func(context.Context, Errand) error
+
+	Mail Mail // default: people are told nothing
+}
+
+// Mail says where people are told things.
+type Mail struct {
+	Alerts    string // ARN of the topic of failures; empty: nobody is told
+	Approvals string // ARN of the topic of approvals that are asked for; empty: nobody is told
+	Pages     string // what links to the approval page begin with, such as https://host; empty: a mail has the command only
 }
 
 // A Service carries out the use cases. It is safe for concurrent use; any
@@ -58,6 +73,8 @@ type Service struct {
 	now   func() time.Time
 	newID func() string
 	log   *slog.Logger
+	send  func(context.Context, Errand) error
+	mail  Mail
 
 	mu           sync.Mutex
 	declarations map[store.Key]pipeline.Declaration // guarded by mu
@@ -68,10 +85,10 @@ const maxDeclarations = 256
 
 // New returns a service over p.
 func New(p Ports, home Home, opts Options) (*Service, error) {
-	if p.Store == nil || p.Machine == nil || p.Catalog == nil || p.Bus == nil {
-		return nil, errors.New("orchestrator.New: store, machine, catalog and bus are required")
+	if p.Store == nil {
+		return nil, errors.New("orchestrator.New: a store is required")
 	}
-	s := &Service{Ports: p, Records: record.Reader{Store: p.Store, Account: home.Account}, home: home, now: opts.Now, newID: opts.NewID, log: opts.Log, declarations: map[store.Key]pipeline.Declaration{}}
+	s := &Service{Ports: p, Records: record.Reader{Store: p.Store, Account: home.Account}, home: home, now: opts.Now, newID: opts.NewID, log: opts.Log, send: opts.Send, mail: opts.Mail, declarations: map[store.Key]pipeline.Declaration{}}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -80,6 +97,9 @@ func New(p Ports, home Home, opts Options) (*Service, error) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.send == nil {
+		s.send = s.Run
 	}
 	return s, nil
 }

@@ -47,13 +47,14 @@ func (s *Service) StartExecution(ctx context.Context, in Start) (string, error) 
 		if err != nil {
 			return err
 		}
-		return c.begin(p, v.Declaration, in, id)
+		return c.begin(p, v, in, id)
 	})
 	return id, err
 }
 
 // begin adds the execution id of p.
-func (c *change) begin(p *record.Pipeline, d pipeline.Declaration, in Start, id string) error {
+func (c *change) begin(p *record.Pipeline, v record.Version, in Start, id string) error {
+	d := v.Declaration
 	variables, missing, err := startVariables(d, in.Variables)
 	if err != nil {
 		return err
@@ -68,7 +69,7 @@ func (c *change) begin(p *record.Pipeline, d pipeline.Declaration, in Start, id 
 	e := &record.Execution{
 		ID: id, Pipeline: p.Name, Version: p.Version, Seq: p.NextSeq,
 		Status: pipeline.InProgress, Mode: d.ExecutionMode, Type: "STANDARD", Trigger: in.Trigger,
-		Attempt: 1, Since: 1, Run: runName(id, 1),
+		Role: v.Role, Attempt: 1, Since: 1, Run: runName(id, 1),
 		Variables: variables, Overrides: in.Overrides,
 		Started: c.at, Updated: c.at,
 	}

@@ -46,7 +46,7 @@ func (s *Service) sweepExecution(ctx context.Context, e record.Execution) error 
 				return err
 			}
 		default:
-			if err := s.Resume(ctx, a.ID); err != nil {
+			if err := s.send(ctx, Errand{Job: a.ID}); err != nil {
 				return err
 			}
 		}

@@ -32,6 +32,14 @@ type Tag struct {
 type Version struct {
 	Declaration pipeline.Declaration `json:"declaration"`
 	Created     time.Time            `json:"created"`
+	Home
+}
+
+// A Home is what a deployment made for a pipeline in an AWS account. On a
+// laptop it is zero.
+type Home struct {
+	Machine string `json:"machine,omitempty"` // ARN of the version of the state machine that runs it
+	Role    string `json:"role,omitempty"`    // ARN of the role that its actions have when they declare none
 }
 
 // An Execution is one run of a pipeline.
@@ -46,6 +54,7 @@ type Execution struct {
 	Type          string          `json:"type"` // STANDARD, ROLLBACK
 	Trigger       Trigger         `json:"trigger"`
 
+	Role    string `json:"role,omitempty"`  // of its actions that declare none
 	Attempt int    `json:"attempt"`         // 1; grows with every retry
 	Run     string `json:"run"`             // name of its machine run
 	Stage   int    `json:"stage"`           // index of the stage it is in or waits for

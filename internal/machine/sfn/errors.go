@@ -26,6 +26,11 @@ func alreadyStarted(err error) bool { return is[*types.ExecutionAlreadyExists](e
 // unknownRun: there is no such execution, or no more.
 func unknownRun(err error) bool { return is[*types.ExecutionDoesNotExist](err) }
 
+// noMachine: the state machine, or the version of it, was deleted.
+func noMachine(err error) bool {
+	return is[*types.StateMachineDoesNotExist](err) || is[*types.StateMachineDeleting](err)
+}
+
 // taskGone: nobody waits for the token, whichever of three ways that is said
 // in. All three are also what a repeated answer gets when the first arrived.
 func taskGone(err error) bool {

@@ -104,6 +104,9 @@ func (m *Machine) start(ctx context.Context, s machine.Start) error {
 	if alreadyStarted(err) {
 		return nil
 	}
+	if noMachine(err) {
+		return fmt.Errorf("%w: %w", machine.ErrNoMachine, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func New(base aws.Config, sts Assumer) (*Roles, error) {
 }
 
 // Config returns the configuration for the calls of job: its Region, and the
-// role of its action. No call is made before the first one that is signed; a
+// job's role. No call is made before the first one that is signed; a
 // role that cannot be assumed fails that one. Credentials are used until they
 // expire.
 func (r *Roles) Config(_ context.Context, job action.Job) (aws.Config, error) {
@@ -64,8 +64,8 @@ func (r *Roles) Config(_ context.Context, job action.Job) (aws.Config, error) {
 	if job.Region != "" {
 		config.Region = job.Region
 	}
-	if role := job.Action.RoleARN; role != "" {
-		config.Credentials = r.credentials(session{role, sessionName(job.ExecutionID)})
+	if job.Role != "" {
+		config.Credentials = r.credentials(session{job.Role, sessionName(job.ExecutionID)})
 	}
 	return config, nil
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
-	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
 // assumer is a fake of STS.
@@ -45,7 +44,7 @@ func base() aws.Config {
 }
 
 func job(role, execution string) action.Job {
-	return action.Job{ExecutionID: execution, Region: "us-east-1", Action: pipeline.Action{RoleARN: role}}
+	return action.Job{ExecutionID: execution, Region: "us-east-1", Role: role}
 }
 
 func newRoles(t *testing.T, f *assumer) *credentials.Roles {
