@@ -33,6 +33,7 @@ var allowed = map[string]string{
 	"internal/archive":    "",
 	"internal/buildspec":  "internal/process",
 	"internal/git":        "",
+	"internal/window":     "",
 
 	// Ports and their adapters.
 	"internal/store":        "",
