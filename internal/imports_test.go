@@ -56,7 +56,7 @@ var allowed = map[string]string{
 	"internal/sqlite":       "",
 	"internal/process":      "",
 	"internal/engine":       "internal/asl internal/asl/expr internal/machine internal/sqlite",
-	"internal/action/...":   "internal/action/... internal/archive internal/blob internal/buildspec internal/git internal/mapping internal/pipeline internal/process internal/secret",
+	"internal/action/...":   "internal/action/... internal/archive internal/blob internal/buildspec internal/git internal/mapping internal/pipeline internal/process internal/secret internal/window",
 	"internal/watch":        "internal/git internal/mapping internal/trigger",
 
 	// Use cases, and what faces the outside.

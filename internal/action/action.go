@@ -27,6 +27,7 @@ type Job struct {
 	Inputs      []Artifact
 	Outputs     []Artifact // names and places to write to; no digest yet
 	Revision    Override   // zero: take the newest
+	Gate        string     // of a rule: beforeEntry, onSuccess, onFailure; else empty
 	Deadline    time.Time  // when the action times out
 }
 

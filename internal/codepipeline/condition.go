@@ -1,6 +1,12 @@
 package codepipeline
 
-import "github.com/sluice-ci/sluice/internal/pipeline"
+import (
+	"context"
+
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+)
 
 // A ConditionsState is how a gate of a stage stands.
 type ConditionsState struct {
@@ -16,31 +22,111 @@ type ConditionState struct {
 
 // A ConditionExecution is the latest evaluation of a gate or a condition.
 type ConditionExecution struct {
-	Status  pipeline.Status `json:"status"`
-	Summary string          `json:"summary,omitempty"`
+	Status           pipeline.Status `json:"status"`
+	Summary          string          `json:"summary,omitempty"`
+	LastStatusChange Time            `json:"lastStatusChange,omitzero"` // of a condition
 }
 
 // A RuleState is how one rule of a condition stands.
 type RuleState struct {
-	RuleName string `json:"ruleName"`
+	RuleName        string         `json:"ruleName"`
+	LatestExecution *RuleExecution `json:"latestExecution,omitempty"`
 }
 
-// gateState shows gate g, which the latest execution of its stage has reached
-// or not. Conditions are not evaluated in this version: every gate lets pass,
-// and says that it did so without looking.
-func gateState(g *pipeline.Gate, reached bool) *ConditionsState {
-	if g == nil || len(g.Conditions) == 0 {
+// A RuleExecution is the latest run of a rule.
+type RuleExecution struct {
+	RuleExecutionID      string          `json:"ruleExecutionId"`
+	Status               pipeline.Status `json:"status"`
+	Summary              string          `json:"summary,omitempty"`
+	LastStatusChange     Time            `json:"lastStatusChange,omitzero"`
+	Token                string          `json:"token,omitempty"`
+	LastUpdatedBy        string          `json:"lastUpdatedBy,omitempty"`
+	ExternalExecutionID  string          `json:"externalExecutionId,omitempty"`
+	ExternalExecutionURL string          `json:"externalExecutionUrl,omitempty"`
+	ErrorDetails         *action.Error   `json:"errorDetails,omitempty"`
+}
+
+// gates shows the gates of a stage, as the execution that entered last left
+// them. A gate it has not reached has no execution.
+func (c call) gates(ctx context.Context, stage pipeline.Stage, rec record.Stage, to *StageState) error {
+	conditions := map[record.GateKind][]pipeline.Condition{}
+	if g := stage.BeforeEntry; g != nil {
+		conditions[record.BeforeEntry] = g.Conditions
+	}
+	if g := stage.OnSuccess; g != nil {
+		conditions[record.OnSuccess] = g.Conditions
+	}
+	if f := stage.OnFailure; f != nil {
+		conditions[record.OnFailure] = f.Conditions
+	}
+	if len(conditions) == 0 {
 		return nil
 	}
-	var passed *ConditionExecution
-	if reached {
-		passed = &ConditionExecution{pipeline.Succeeded, "Simulated: this version of Sluice does not evaluate conditions"}
+	var seen evaluations
+	if rec.Latest != nil {
+		var err error
+		if seen, err = c.evaluations(ctx, stage.Name, rec.Latest.Execution); err != nil {
+			return err
+		}
 	}
-	state := &ConditionsState{LatestExecution: passed, ConditionStates: []ConditionState{}}
-	for _, c := range g.Conditions {
-		shown := ConditionState{LatestExecution: passed, RuleStates: []RuleState{}}
-		for _, r := range c.Rules {
-			shown.RuleStates = append(shown.RuleStates, RuleState{r.Name})
+	to.BeforeEntry = seen.state(record.BeforeEntry, conditions[record.BeforeEntry])
+	to.OnSuccess = seen.state(record.OnSuccess, conditions[record.OnSuccess])
+	to.OnFailure = seen.state(record.OnFailure, conditions[record.OnFailure])
+	return nil
+}
+
+// evaluations are the latest ones of a stage's gates in one execution.
+type evaluations struct {
+	gates map[record.GateKind]record.Gate
+	rules map[record.GateKind]map[string]record.Action // by name
+}
+
+func (c call) evaluations(ctx context.Context, stageName, execution string) (evaluations, error) {
+	seen := evaluations{map[record.GateKind]record.Gate{}, map[record.GateKind]map[string]record.Action{}}
+	all, err := c.read.Rules(ctx, execution)
+	if err != nil {
+		return seen, err
+	}
+	for _, r := range all { // a later try, and a later attempt, replaces
+		if r.Stage != stageName {
+			continue
+		}
+		g, err := c.read.Gate(ctx, execution, r.Attempt, stageName, r.Gate)
+		if err != nil {
+			return seen, err
+		}
+		seen.gates[r.Gate] = g.Value
+		if seen.rules[r.Gate] == nil {
+			seen.rules[r.Gate] = map[string]record.Action{}
+		}
+		seen.rules[r.Gate][r.Name] = r
+	}
+	return seen, nil
+}
+
+// state shows a gate with its conditions, nil if it has none.
+func (seen evaluations) state(kind record.GateKind, conditions []pipeline.Condition) *ConditionsState {
+	if len(conditions) == 0 {
+		return nil
+	}
+	state := &ConditionsState{ConditionStates: []ConditionState{}}
+	g, reached := seen.gates[kind]
+	for _, cond := range conditions {
+		shown := ConditionState{RuleStates: []RuleState{}}
+		if reached {
+			state.LatestExecution = &ConditionExecution{Status: g.Status, Summary: g.Summary}
+			shown.LatestExecution = &ConditionExecution{Status: g.Status, Summary: g.Summary, LastStatusChange: Time{g.Updated}}
+		}
+		for _, r := range cond.Rules {
+			rule := RuleState{RuleName: r.Name}
+			if a, ran := seen.rules[kind][r.Name]; ran {
+				rule.LatestExecution = &RuleExecution{
+					RuleExecutionID: a.ID, Status: a.Status, Summary: a.Result.Summary, LastStatusChange: Time{a.Updated},
+					LastUpdatedBy: a.UpdatedBy, ExternalExecutionID: a.Result.ExternalID, ExternalExecutionURL: a.Result.ExternalURL,
+					ErrorDetails: a.Result.Error,
+				}
+			}
+			shown.RuleStates = append(shown.RuleStates, rule)
 		}
 		state.ConditionStates = append(state.ConditionStates, shown)
 	}

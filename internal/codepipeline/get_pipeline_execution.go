@@ -30,6 +30,20 @@ type PipelineExecution struct {
 	Trigger             *record.Trigger    `json:"trigger,omitempty"`
 	ExecutionMode       pipeline.Mode      `json:"executionMode,omitempty"`
 	ExecutionType       string             `json:"executionType,omitempty"`
+	Rollback            *RollbackMetadata  `json:"rollbackMetadata,omitempty"`
+}
+
+// RollbackMetadata says what a rollback goes back to.
+type RollbackMetadata struct {
+	Target string `json:"rollbackTargetPipelineExecutionId"`
+}
+
+// rollbackOf returns nil for an execution that is no rollback.
+func rollbackOf(e record.Execution) *RollbackMetadata {
+	if e.Target == "" {
+		return nil
+	}
+	return &RollbackMetadata{e.Target}
 }
 
 // An ArtifactRevision is what a source action put into an artifact.
@@ -71,6 +85,7 @@ func (c call) getPipelineExecution(ctx context.Context, in GetPipelineExecutionI
 		Trigger:             triggerOf(e),
 		ExecutionMode:       e.Mode,
 		ExecutionType:       e.Type,
+		Rollback:            rollbackOf(e),
 	}
 	for _, r := range e.Revisions {
 		out.ArtifactRevisions = append(out.ArtifactRevisions, ArtifactRevision{

@@ -128,7 +128,11 @@ func (c call) getPipelineState(ctx context.Context, in GetPipelineStateInput) (G
 		if parallel {
 			rec.Latest, rec.Lock.Waiting, rec.Retries, actions = nil, nil, record.Retries{}, nil
 		}
-		out.StageStates = append(out.StageStates, c.stageState(s, rec, actions, running))
+		state := c.stageState(s, rec, actions, running)
+		if err := c.gates(ctx, s, rec, &state); err != nil {
+			return GetPipelineStateOutput{}, err
+		}
+		out.StageStates = append(out.StageStates, state)
 	}
 	return out, nil
 }
@@ -145,11 +149,6 @@ func (s *Server) stageState(stage pipeline.Stage, rec record.Stage, actions map[
 			LastChangedAt: Time{rec.Transition.ChangedAt},
 		},
 		ActionStates: []ActionState{},
-		BeforeEntry:  gateState(stage.BeforeEntry, rec.Latest != nil),
-		OnSuccess:    gateState(stage.OnSuccess, rec.Latest != nil && rec.Latest.Status == pipeline.Succeeded),
-	}
-	if f := stage.OnFailure; f != nil {
-		state.OnFailure = gateState(&pipeline.Gate{Conditions: f.Conditions}, rec.Latest != nil && rec.Latest.Status == pipeline.Failed)
 	}
 	if rec.Lock.Disabled {
 		state.InboundTransition.DisabledReason = rec.Transition.Reason
@@ -161,7 +160,7 @@ func (s *Server) stageState(stage pipeline.Stage, rec record.Stage, actions map[
 		state.RetryStageMetadata = &RetryMetadata{rec.Retries.Auto, rec.Retries.Manual, rec.Retries.Latest}
 	}
 	for _, w := range rec.Lock.Waiting {
-		in := StageExecution{w.Execution, pipeline.InProgress, "STANDARD"}
+		in := StageExecution{w.Execution, pipeline.InProgress, record.Standard}
 		if e, ok := running[w.Execution]; ok {
 			in.Status, in.Type = e.Status, e.Type
 		}

@@ -110,34 +110,40 @@ var listActionExecutionsShape = structure{
 // come after them, even if it was retried since.
 func (c call) listActionExecutions(ctx context.Context, in ListActionExecutionsInput) (ListActionExecutionsOutput, error) {
 	out := ListActionExecutionsOutput{Details: []ActionExecutionDetail{}}
-	if _, err := c.read.Pipeline(ctx, in.PipelineName); err != nil {
-		return out, err
-	}
-	query := fingerprint("ListActionExecutions", in.PipelineName, in.Filter)
-	at, err := position[place](query, in.NextToken)
-	if err != nil {
-		return out, err
-	}
-	var found []run
-	if f := in.Filter; f != nil && (f.PipelineExecutionID != "" || f.LatestInPipelineExecution != nil) {
-		found, err = c.filteredRuns(ctx, in.PipelineName, *f)
-		if err == nil {
-			found, err = behind(found, at.Action)
-		}
-	} else {
-		found, err = c.runs(ctx, in.PipelineName, at, limit(in.MaxResults)+1)
-	}
-	if err != nil {
-		return out, err
-	}
-	if n := limit(in.MaxResults); len(found) > n {
-		found = found[:n]
-		out.NextToken = nextToken(query, place{found[n-1].top, found[n-1].ID})
-	}
-	for _, r := range found {
+	page, next, err := c.pageOf(ctx, "ListActionExecutions", c.read.Actions, in)
+	for _, r := range page {
 		out.Details = append(out.Details, r.detail())
 	}
-	return out, nil
+	out.NextToken = next
+	return out, err
+}
+
+// A lister returns the actions, or the rules, that ran in an execution.
+type lister func(ctx context.Context, execution string) ([]record.Action, error)
+
+// pageOf returns the page of runs that in asks for, and the token of the next.
+func (c call) pageOf(ctx context.Context, operation string, list lister, in ListActionExecutionsInput) (page []run, next string, err error) {
+	if _, err := c.read.Pipeline(ctx, in.PipelineName); err != nil {
+		return nil, "", err
+	}
+	query := fingerprint(operation, in.PipelineName, in.Filter)
+	at, err := position[place](query, in.NextToken)
+	if err != nil {
+		return nil, "", err
+	}
+	if f := in.Filter; f != nil && (f.PipelineExecutionID != "" || f.LatestInPipelineExecution != nil) {
+		page, err = c.filteredRuns(ctx, list, in.PipelineName, *f)
+		if err == nil {
+			page, err = behind(page, at.Action)
+		}
+	} else {
+		page, err = c.runs(ctx, list, in.PipelineName, at, limit(in.MaxResults)+1)
+	}
+	if n := limit(in.MaxResults); err == nil && len(page) > n {
+		page = page[:n]
+		next = nextToken(query, place{page[n-1].top, page[n-1].ID})
+	}
+	return page, next, err
 }
 
 // A run is one run of an action, the mode of its execution, and the window in
@@ -161,7 +167,7 @@ const window = 50
 
 // runs returns at least n runs of a pipeline's actions behind at, or all there
 // are.
-func (c call) runs(ctx context.Context, name string, at place, n int) ([]run, error) {
+func (c call) runs(ctx context.Context, list lister, name string, at place, n int) ([]run, error) {
 	var found []run
 	for len(found) < n {
 		executions, err := c.read.Executions(ctx, name, at.Top, window)
@@ -173,7 +179,7 @@ func (c call) runs(ctx context.Context, name string, at place, n int) ([]run, er
 		}
 		var here []run
 		for _, e := range executions {
-			actions, err := c.read.Actions(ctx, e.ID)
+			actions, err := list(ctx, e.ID)
 			if err != nil {
 				return nil, err
 			}
@@ -196,7 +202,7 @@ func (c call) runs(ctx context.Context, name string, at place, n int) ([]run, er
 }
 
 // filteredRuns returns the runs that f selects.
-func (c call) filteredRuns(ctx context.Context, name string, f ActionExecutionFilter) ([]run, error) {
+func (c call) filteredRuns(ctx context.Context, list lister, name string, f ActionExecutionFilter) ([]run, error) {
 	id, latest := f.PipelineExecutionID, false
 	if l := f.LatestInPipelineExecution; l != nil {
 		if id != "" && id != l.PipelineExecutionID {
@@ -208,7 +214,7 @@ func (c call) filteredRuns(ctx context.Context, name string, f ActionExecutionFi
 	if err != nil {
 		return nil, err
 	}
-	actions, err := c.read.Actions(ctx, id)
+	actions, err := list(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -220,9 +226,9 @@ func (c call) filteredRuns(ctx context.Context, name string, f ActionExecutionFi
 	if !latest {
 		return found, nil
 	}
-	seen := map[[2]string]bool{}
+	seen := map[[3]string]bool{}
 	return slices.DeleteFunc(found, func(r run) bool {
-		key := [2]string{r.Stage, r.Name}
+		key := [3]string{r.Stage, string(r.Gate), r.Name}
 		older := seen[key]
 		seen[key] = true
 		return older

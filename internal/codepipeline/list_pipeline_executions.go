@@ -33,16 +33,17 @@ type ListPipelineExecutionsOutput struct {
 
 // A PipelineExecutionSummary is a line of the history.
 type PipelineExecutionSummary struct {
-	PipelineExecutionID string           `json:"pipelineExecutionId"`
-	Status              pipeline.Status  `json:"status"`
-	StatusSummary       string           `json:"statusSummary,omitempty"`
-	StartTime           Time             `json:"startTime,omitzero"`
-	LastUpdateTime      Time             `json:"lastUpdateTime,omitzero"`
-	SourceRevisions     []SourceRevision `json:"sourceRevisions"`
-	Trigger             *record.Trigger  `json:"trigger,omitempty"`
-	StopTrigger         *StopTrigger     `json:"stopTrigger,omitempty"`
-	ExecutionMode       pipeline.Mode    `json:"executionMode,omitempty"`
-	ExecutionType       string           `json:"executionType,omitempty"`
+	PipelineExecutionID string            `json:"pipelineExecutionId"`
+	Status              pipeline.Status   `json:"status"`
+	StatusSummary       string            `json:"statusSummary,omitempty"`
+	StartTime           Time              `json:"startTime,omitzero"`
+	LastUpdateTime      Time              `json:"lastUpdateTime,omitzero"`
+	SourceRevisions     []SourceRevision  `json:"sourceRevisions"`
+	Trigger             *record.Trigger   `json:"trigger,omitempty"`
+	StopTrigger         *StopTrigger      `json:"stopTrigger,omitempty"`
+	ExecutionMode       pipeline.Mode     `json:"executionMode,omitempty"`
+	ExecutionType       string            `json:"executionType,omitempty"`
+	Rollback            *RollbackMetadata `json:"rollbackMetadata,omitempty"`
 }
 
 // A SourceRevision is what a source action fetched.
@@ -120,8 +121,7 @@ func (c call) succeeded(ctx context.Context, d pipeline.Declaration, stage strin
 			if e.Version < d.Version { // and so is every execution before it
 				return found, nil
 			}
-			past := e.Status == pipeline.Succeeded || e.Stage > index
-			if past && e.Version == d.Version && e.Type != "ROLLBACK" && len(found) < n {
+			if e.Passed(index, stage) && e.Version == d.Version && len(found) < n {
 				found = append(found, e)
 			}
 		}
@@ -143,6 +143,7 @@ func summaryOf(e record.Execution) PipelineExecutionSummary {
 		Trigger:             triggerOf(e),
 		ExecutionMode:       e.Mode,
 		ExecutionType:       e.Type,
+		Rollback:            rollbackOf(e),
 	}
 	for _, r := range e.Revisions {
 		s.SourceRevisions = append(s.SourceRevisions, SourceRevision{ActionName: r.Action, RevisionID: r.ID, RevisionSummary: r.Summary, RevisionURL: r.URL})

@@ -28,6 +28,8 @@ type Orchestrator interface {
 	RetryStage(ctx context.Context, req orchestrator.Retry) error
 	PutApproval(ctx context.Context, req orchestrator.Approval) (time.Time, error)
 	SetTransition(ctx context.Context, req orchestrator.Transition) error
+	RollbackStage(ctx context.Context, req orchestrator.Rollback) (string, error)
+	OverrideCondition(ctx context.Context, req orchestrator.Override) error
 }
 
 // operations is what Sluice offers of the API.
@@ -49,6 +51,9 @@ var operations = map[string]operation{
 	"DisableStageTransition": silent(disableStageTransitionShape, call.disableStageTransition),
 	"RetryStageExecution":    reply(retryStageExecutionShape, call.retryStageExecution),
 	"PutApprovalResult":      reply(putApprovalResultShape, call.putApprovalResult),
+	"RollbackStage":          reply(rollbackStageShape, call.rollbackStage),
+	"OverrideStageCondition": silent(overrideStageConditionShape, call.overrideStageCondition),
+	"ListRuleExecutions":     reply(listActionExecutionsShape, call.listRuleExecutions),
 
 	"ListTagsForResource": reply(listTagsForResourceShape, call.listTagsForResource),
 }
@@ -57,10 +62,10 @@ var operations = map[string]operation{
 var missing = []string{
 	"AcknowledgeJob", "AcknowledgeThirdPartyJob", "CreateCustomActionType", "DeleteCustomActionType", "DeleteWebhook",
 	"DeregisterWebhookWithThirdParty", "GetActionType", "GetJobDetails", "GetThirdPartyJobDetails", "ListActionTypes",
-	"ListDeployActionExecutionTargets", "ListRuleExecutions", "ListRuleTypes", "ListWebhooks", "OverrideStageCondition",
+	"ListDeployActionExecutionTargets", "ListRuleTypes", "ListWebhooks",
 	"PollForJobs", "PollForThirdPartyJobs", "PutActionRevision", "PutJobFailureResult", "PutJobSuccessResult",
 	"PutThirdPartyJobFailureResult", "PutThirdPartyJobSuccessResult", "PutWebhook", "RegisterWebhookWithThirdParty",
-	"RollbackStage", "TagResource", "UntagResource", "UpdateActionType",
+	"TagResource", "UntagResource", "UpdateActionType",
 }
 
 // How many bytes a request may have.

@@ -30,6 +30,8 @@ type change struct {
 	actions    map[store.Key]*tracked[record.Action]
 	waiters    map[store.Key]*tracked[record.Waiter]
 	pipelines  map[string]*tracked[record.Pipeline]
+	gates      map[store.Key]*tracked[record.Gate]
+	ruled      []record.ActionID // rules that this change has ended
 	extra      []store.Op
 	out        record.Outbox
 }
@@ -54,6 +56,7 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 			actions:    map[store.Key]*tracked[record.Action]{},
 			waiters:    map[store.Key]*tracked[record.Waiter]{},
 			pipelines:  map[string]*tracked[record.Pipeline]{},
+			gates:      map[store.Key]*tracked[record.Gate]{},
 		}
 		if err := f(c); err != nil {
 			return err
@@ -76,6 +79,9 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 
 // write sends the transaction. Records that were only read become checks.
 func (c *change) write() error {
+	if err := c.settleGates(); err != nil {
+		return err
+	}
 	ops := append(c.extra, c.outboxRow()...)
 	for id, t := range c.executions {
 		ops = append(ops, t.op(record.ExecutionKey(id)))
@@ -91,6 +97,9 @@ func (c *change) write() error {
 	}
 	for name, t := range c.pipelines {
 		ops = append(ops, t.op(record.PipelineKey(name)))
+	}
+	for key, t := range c.gates {
+		ops = append(ops, t.op(key))
 	}
 	changed := false
 	for _, op := range ops {
@@ -155,8 +164,15 @@ func (c *change) waiter(execution, stageName string) (*record.Waiter, error) {
 
 // action returns the record of one try of an action.
 func (c *change) action(id record.ActionID) (*record.Action, error) {
-	return track(c.actions, record.ActionKey(id.Execution, id.Attempt, id.Stage, id.Name, id.Try), func() (record.Versioned[record.Action], error) {
+	return track(c.actions, id.Key(), func() (record.Versioned[record.Action], error) {
 		return c.Records.Action(c.ctx, id)
+	})
+}
+
+// gate returns an evaluation of a gate, zero when there was none.
+func (c *change) gate(execution string, attempt int, stageName string, kind record.GateKind) (*record.Gate, error) {
+	return track(c.gates, record.GateKey(execution, attempt, stageName, kind), func() (record.Versioned[record.Gate], error) {
+		return c.Records.Gate(c.ctx, execution, attempt, stageName, kind)
 	})
 }
 

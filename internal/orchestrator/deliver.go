@@ -79,8 +79,11 @@ func (s *Service) Act(ctx context.Context, row record.Outbox) error {
 	for _, in := range row.Stops {
 		errs = append(errs, s.Machine.Stop(ctx, in.Run, in.Error, in.Cause))
 	}
+	for _, in := range row.Begins {
+		errs = append(errs, s.sendAbout(ctx, in, Errand{Begin: true}))
+	}
 	for _, in := range row.Kills {
-		errs = append(errs, s.kill(ctx, in))
+		errs = append(errs, s.sendAbout(ctx, in, Errand{Stop: true}))
 	}
 	return errors.Join(errs...)
 }
@@ -124,13 +127,14 @@ func (s *Service) answerTask(ctx context.Context, in record.Answer) error {
 	return err
 }
 
-// kill has the work of an action stopped that has ended without it.
-func (s *Service) kill(ctx context.Context, id record.ActionID) error {
+// sendAbout sends an errand about an action or a rule.
+func (s *Service) sendAbout(ctx context.Context, id record.ActionID, what Errand) error {
 	a, err := s.Records.Action(ctx, id)
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, Errand{Job: a.Value.ID, Stop: true})
+	what.Job = a.Value.ID
+	return s.send(ctx, what)
 }
 
 // notify publishes a message for a topic.

@@ -76,14 +76,12 @@ func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequ
 		return nil
 	}
 	if e.Stage < target && e.Inside {
-		if left, err := c.leave(e, d, in.Token); err != nil || !left {
+		if left, err := c.leave(e, d, in); err != nil || !left {
 			return err
 		}
 	}
-	if target == len(d.Stages) {
-		c.end(e, pipeline.Succeeded, "")
-		c.answer(in.Token, "", "")
-		return nil
+	if target == len(d.Stages) || e.Type == record.Rollback && e.Stage < target {
+		return c.succeed(e, in, target < len(d.Stages))
 	}
 	w, err := c.waiter(e.ID, in.Enter)
 	if err != nil {
@@ -93,9 +91,25 @@ func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	if e.Stage < target {
 		return c.enqueue(e, d, target)
 	}
-	if e.Inside {
-		c.answer(in.Token, "", "")
+	if !e.Inside {
+		return nil
 	}
+	errorName, ready, err := c.entry(e, d, d.Stages[target])
+	if err == nil && ready {
+		c.answer(in.Token, errorName, "")
+	}
+	return err
+}
+
+// succeed ends e well. A rollback ends behind its stage; its run is then cut
+// short by an error that nobody catches.
+func (c *change) succeed(e *record.Execution, in EnterRequest, short bool) error {
+	c.end(e, pipeline.Succeeded, "")
+	name := ""
+	if short {
+		name = "Sluice." + string(pipeline.Succeeded)
+	}
+	c.answer(in.Token, name, "")
 	return nil
 }
 
@@ -155,7 +169,15 @@ func (c *change) admit(e *record.Execution, stageName string, fence int64) error
 		state = events.Resumed
 	}
 	c.announceStage(e, stageName, state)
-	return c.answerWaiter(e, stageName, "")
+	d, err := c.declaration(c.ctx, e)
+	if err != nil {
+		return err
+	}
+	errorName, ready, err := c.entry(e, d, d.Stages[e.Stage])
+	if err != nil || !ready {
+		return err
+	}
+	return c.answerWaiter(e, stageName, errorName)
 }
 
 // admitted delivers a grant to an execution that another transaction let in.

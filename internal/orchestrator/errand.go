@@ -5,18 +5,25 @@ import "context"
 // An Errand is a question or a request to the provider of an action whose work
 // goes on elsewhere. It may be run any number of times.
 type Errand struct {
-	Job  string `json:"job"`            // action execution id
-	Stop bool   `json:"stop,omitempty"` // end the work; else ask how it stands
+	Job   string `json:"job"`             // action execution id
+	Begin bool   `json:"begin,omitempty"` // start the work
+	Stop  bool   `json:"stop,omitempty"`  // end the work; else ask how it stands
 }
 
 // Run does an errand.
 func (s *Service) Run(ctx context.Context, in Errand) error {
-	if !in.Stop {
+	if !in.Begin && !in.Stop {
 		return s.Resume(ctx, in.Job)
 	}
 	a, err := s.Records.Job(ctx, in.Job)
 	if err != nil {
 		return err
+	}
+	if in.Begin {
+		if a.Status.Final() {
+			return nil
+		}
+		return s.work(ctx, &a)
 	}
 	return s.Catalog.Provider(a.Job.Action.TypeID).Stop(ctx, a.Job)
 }

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sluice-ci/sluice/events"
 	"github.com/sluice-ci/sluice/internal/action"
@@ -13,7 +14,8 @@ import (
 
 // leave decides how the stage that e is inside ended, and lets e out of it. It
 // reports whether e goes on to the next stage; otherwise it has answered token.
-func (c *change) leave(e *record.Execution, d pipeline.Declaration, token string) (bool, error) {
+func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequest) (bool, error) {
+	token := in.Token
 	declared := d.Stages[e.Stage]
 	s, err := c.stage(e.Pipeline, declared.Name, e.Mode)
 	if err != nil {
@@ -30,7 +32,6 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, token string
 	if err != nil {
 		return false, err
 	}
-	failed := firstFailed(declared, latest)
 	switch complete := allSucceeded(declared, latest); {
 	case cancelled:
 		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Cancelled, execution: pipeline.Cancelled})
@@ -38,19 +39,56 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, token string
 		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Succeeded, execution: pipeline.Stopped})
 	case e.Status == pipeline.Stopping:
 		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Stopped, execution: pipeline.Stopped})
+	case slices.Contains(e.Skipped, declared.Name):
+		return true, c.release(e, s, declared.Name, pipeline.Skipped)
 	case complete:
-		return true, c.release(e, s, declared.Name, pipeline.Succeeded)
+		return c.leaveWell(e, d, s, in)
 	case retriesItself(declared, s):
 		return false, c.repeat(e, s, declared, token)
 	}
 	o := outcome{stage: pipeline.Failed, execution: pipeline.Failed, summary: fmt.Sprintf("Stage %s failed", declared.Name)}
-	if failed != nil {
+	if failed := firstFailed(declared, latest); failed != nil {
 		o.summary = fmt.Sprintf("Action %s in stage %s failed: %s", failed.Name, declared.Name, failed.Result.Summary)
 	}
-	if f := declared.OnFailure; f != nil && f.Result == "ROLLBACK" {
-		o.summary += ". Its automatic rollback was not carried out: this version of Sluice has none"
+	g, err := c.exit(e, d, declared, record.OnFailure, in)
+	if err != nil || g != nil && !g.Status.Final() {
+		return false, err
 	}
-	return false, c.ends(e, s, declared.Name, token, o)
+	f := declared.OnFailure
+	back := f != nil && f.Result == "ROLLBACK" || g != nil && g.Status == pipeline.Succeeded
+	return false, c.fails(e, d, s, token, o, back)
+}
+
+// leaveWell lets e, whose actions have succeeded, out of its stage, unless the
+// stage's condition of success says otherwise.
+func (c *change) leaveWell(e *record.Execution, d pipeline.Declaration, s *record.Stage, in EnterRequest) (bool, error) {
+	declared := d.Stages[e.Stage]
+	g, err := c.exit(e, d, declared, record.OnSuccess, in)
+	if err != nil || g != nil && !g.Status.Final() {
+		return false, err
+	}
+	if g == nil || g.Status != pipeline.Failed {
+		return true, c.release(e, s, declared.Name, pipeline.Succeeded)
+	}
+	o := outcome{stage: pipeline.Failed, execution: pipeline.Failed, summary: fmt.Sprintf("The condition of success of stage %s was not met. %s", declared.Name, g.Summary)}
+	return false, c.fails(e, d, s, in.Token, o, conditionOf(declared, record.OnSuccess).Result == "ROLLBACK")
+}
+
+// fails ends e in its stage, and rolls the stage back if that is wished.
+func (c *change) fails(e *record.Execution, d pipeline.Declaration, s *record.Stage, token string, o outcome, back bool) error {
+	i := e.Stage
+	if err := c.release(e, s, d.Stages[i].Name, o.stage); err != nil {
+		return err
+	}
+	if back {
+		said, err := c.rollBack(e, d, i)
+		if err != nil {
+			return err
+		}
+		o.summary += ". " + said
+	}
+	c.finish(e, token, o)
+	return nil
 }
 
 // cancelled reports whether e runs a version that was replaced while it ran;
@@ -77,11 +115,16 @@ func (c *change) ends(e *record.Execution, s *record.Stage, stageName, token str
 	if err := c.release(e, s, stageName, o.stage); err != nil {
 		return err
 	}
+	c.finish(e, token, o)
+	return nil
+}
+
+// finish ends e, which has left its stage, and answers its task.
+func (c *change) finish(e *record.Execution, token string, o outcome) {
 	c.end(e, o.execution, o.summary)
 	if token != "" {
 		c.answer(token, "Sluice."+string(o.execution), "")
 	}
-	return nil
 }
 
 // release gives up the stage that e is inside.
@@ -91,7 +134,9 @@ func (c *change) release(e *record.Execution, s *record.Stage, stageName string,
 	if s.Latest != nil && s.Latest.Execution == e.ID {
 		s.Latest.Status = status
 	}
-	c.announceStage(e, stageName, states[status])
+	if state, ok := states[status]; ok { // none for a stage that was skipped
+		c.announceStage(e, stageName, state)
+	}
 	return c.follow(e.Pipeline, stageName, c.step(s, stage.Release{Execution: e.ID, Fence: fence}))
 }
 
@@ -154,9 +199,7 @@ func timedOut(a *record.Action) action.Result {
 	return action.Fail(action.Timeout, fmt.Sprintf("The action %s did not end within its timeout of %s", a.Name, a.Job.Deadline.Sub(a.Started)))
 }
 
-func idOf(a *record.Action) record.ActionID {
-	return record.ActionID{Execution: a.Execution, Attempt: a.Attempt, Stage: a.Stage, Name: a.Name, Try: a.Try}
-}
+func idOf(a *record.Action) record.ActionID { return a.Ref() }
 
 func allSucceeded(s pipeline.Stage, latest map[string]*record.Action) bool {
 	for _, a := range s.Actions {

@@ -79,12 +79,29 @@ func (c *change) tryAgain(e *record.Execution, a *record.Action) (*record.Action
 	if err != nil {
 		return nil, err
 	}
+	if a.Gate != "" {
+		return c.tryRuleAgain(e, d, st, a)
+	}
 	token := a.Token
 	a.Token = "" // the task is handed on, not answered
 	result := lost(a)
 	result.Summary += "; it is tried again"
 	c.endAction(e, a, pipeline.Failed, result)
 	return c.newAction(e, d, st, RunRequest{Token: token, Run: a.Run, Execution: e.ID, Stage: a.Stage, Action: a.Name}, a.Try+1)
+}
+
+// tryRuleAgain is tryAgain for a rule. The lost try does not decide its gate.
+func (c *change) tryRuleAgain(e *record.Execution, d pipeline.Declaration, st pipeline.Stage, a *record.Action) (*record.Action, error) {
+	cond := conditionOf(st, a.Gate)
+	i := slices.IndexFunc(cond.Rules, func(r pipeline.Rule) bool { return r.Name == a.Name })
+	if i < 0 {
+		return nil, fmt.Errorf("stage %s declares no rule %s", st.Name, a.Name)
+	}
+	result := lost(a)
+	result.Summary += "; it is tried again"
+	_, err := c.newRule(e, d, st, a.Gate, cond.Rules[i], a.Try+1)
+	c.endAction(e, a, pipeline.Failed, result)
+	return nil, err // it is begun from the outbox
 }
 
 // checked refuses a result that nobody could use.
@@ -113,6 +130,10 @@ func (c *change) endAction(e *record.Execution, a *record.Action, status pipelin
 	a.Status, a.Result, a.Updated = status, result, c.at
 	if status == pipeline.Succeeded && result.Revision != nil {
 		c.noteRevision(e, a)
+	}
+	if a.Gate != "" {
+		c.ruled = append(c.ruled, a.Ref())
+		return
 	}
 	c.announceAction(e, a, states[status])
 	if a.Token == "" {

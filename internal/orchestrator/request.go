@@ -40,6 +40,21 @@ type Retry struct {
 	By                         string
 }
 
+// A Rollback asks that a stage runs again as an earlier execution ran it.
+type Rollback struct {
+	Pipeline, Stage string
+	Target          string // the earlier execution
+	By              string
+}
+
+// An Override asks that an execution passes a gate whose condition is being
+// evaluated.
+type Override struct {
+	Pipeline, Stage, Execution string
+	Gate                       record.GateKind // BeforeEntry, OnSuccess
+	By                         string
+}
+
 // An Approval is somebody's answer to a manual approval.
 type Approval struct {
 	Pipeline, Stage, Action string

@@ -80,17 +80,30 @@ func (r *results) success(stageName, name string) *record.Action {
 	if a, ok := r.known[id]; ok {
 		return a
 	}
-	for attempt := r.e.Attempt; attempt > 0; attempt-- {
-		tries, err := r.c.Records.Tries(r.c.ctx, r.e.ID, attempt, stageName, name)
+	a := r.among(r.e.ID, r.e.Attempt, stageName, name)
+	if a == nil && r.e.Target != "" && r.err == nil { // a rollback runs one stage, on what its target had
+		var target record.Versioned[record.Execution]
+		if target, r.err = r.c.Records.Execution(r.c.ctx, "", r.e.Target); r.err == nil {
+			a = r.among(r.e.Target, target.Value.Attempt, stageName, name)
+		}
+	}
+	if r.err == nil {
+		r.known[id] = a
+	}
+	return a
+}
+
+// among is success in one execution.
+func (r *results) among(execution string, attempts int, stageName, name string) *record.Action {
+	for attempt := attempts; attempt > 0; attempt-- {
+		tries, err := r.c.Records.Tries(r.c.ctx, execution, attempt, stageName, name)
 		if err != nil {
 			r.err = err
 			return nil
 		}
 		if n := len(tries); n > 0 && tries[n-1].Status == pipeline.Succeeded {
-			r.known[id] = &tries[n-1]
 			return &tries[n-1]
 		}
 	}
-	r.known[id] = nil
 	return nil
 }

@@ -74,7 +74,11 @@ func (c *change) retry(e *record.Execution, s *record.Stage, d pipeline.Stage, i
 	c.put(record.ActiveKey(e.Pipeline, e.ID), e.ID)
 	c.announcePipeline(e, events.Resumed)
 	c.startRun(e)
-	effects := c.step(s, stage.Reenter{Waiter: stage.Waiter{Execution: e.ID, Seq: e.Seq, Entry: e.Entry}})
+	seq := e.Seq
+	if e.Type == record.Rollback { // it keeps the place in the order that it was given
+		seq = s.Lock.LastSeq
+	}
+	effects := c.step(s, stage.Reenter{Waiter: stage.Waiter{Execution: e.ID, Seq: seq, Entry: e.Entry}})
 	if len(effects) == 0 {
 		return pipeline.Errorf(pipeline.Conflict, "The stage '%s' cannot be retried now: it is not free", in.Stage)
 	}

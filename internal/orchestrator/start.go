@@ -68,7 +68,7 @@ func (c *change) begin(p *record.Pipeline, v record.Version, in Start, id string
 	p.NextSeq++
 	e := &record.Execution{
 		ID: id, Pipeline: p.Name, Version: p.Version, Seq: p.NextSeq,
-		Status: pipeline.InProgress, Mode: d.ExecutionMode, Type: "STANDARD", Trigger: in.Trigger,
+		Status: pipeline.InProgress, Mode: d.ExecutionMode, Type: record.Standard, Trigger: in.Trigger,
 		Role: v.Role, Attempt: 1, Since: 1, Run: runName(id, 1),
 		Variables: variables, Overrides: in.Overrides,
 		Started: c.at, Updated: c.at,

@@ -60,6 +60,17 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 		}
 		return c.follow(e.Pipeline, name, c.step(s, stage.Remove{Execution: e.ID}))
 	}
+	kind, g, err := c.openGateOf(e, declared)
+	if err != nil {
+		return err
+	}
+	if g != nil {
+		token, err := c.cutGate(e, name, kind, g, o)
+		if err != nil {
+			return err
+		}
+		return c.ends(e, s, name, token, o)
+	}
 	if !abandon {
 		return nil
 	}

@@ -38,6 +38,11 @@ func (s *Service) sweepExecution(ctx context.Context, e record.Execution) error 
 	if err != nil {
 		return err
 	}
+	rules, err := s.Records.Rules(ctx, e.ID)
+	if err != nil {
+		return err
+	}
+	all = append(all, rules...)
 	for _, a := range all {
 		switch {
 		case a.Status != pipeline.InProgress:

@@ -46,7 +46,7 @@ func (s *Service) cancelActive(ctx context.Context, name string, version int, ab
 				return err
 			}
 			e.Cancel, e.Updated = true, c.at
-			waits, err := c.onlyApprovals(known.ID, e.Since)
+			waits, err := c.onlyApprovals(known.ID, e.Since) // an open gate is cut in any case
 			if err != nil {
 				return err
 			}

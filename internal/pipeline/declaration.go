@@ -155,6 +155,8 @@ const (
 	Invoke   Category = "Invoke"
 	Approval Category = "Approval"
 	Compute  Category = "Compute"
+
+	RuleCategory Category = "Rule" // of rules, never of actions
 )
 
 // Owner says who made an action type.

@@ -12,8 +12,9 @@ const (
 	Failed              Status = "Failed"
 	Cancelled           Status = "Cancelled"
 	SupersededExecution Status = "Superseded"
-	Skipped             Status = "Skipped"   // stages only
-	Abandoned           Status = "Abandoned" // actions, rules and gates only
+	Skipped             Status = "Skipped"    // stages only
+	Abandoned           Status = "Abandoned"  // actions, rules and gates only
+	Overridden          Status = "Overridden" // gates only
 )
 
 // Final reports whether a thing with status s has ended. A retry may still

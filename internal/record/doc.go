@@ -13,6 +13,8 @@
 //	ACTIVE#<pipeline>        <execution>            that the execution has not ended
 //	EXEC#<execution>         META                   Execution
 //	EXEC#<execution>         ACT#<attempt>#<stage>#<action>#<try>   Action
+//	EXEC#<execution>         RULE#<attempt>#<stage>#<gate>#<rule>#<try>   Action, of a rule
+//	EXEC#<execution>         GATE#<attempt>#<stage>#<gate>     Gate
 //	JOB#<action execution>   JOB                    ActionID
 //	EXEC#<execution>         TOK#<stage>            Waiter
 //	STAGE#<pipeline>#<stage> LOCK                   Stage

@@ -45,6 +45,16 @@ func ActionKey(execution string, attempt int, stage, action string, try int) sto
 	return store.Key{PK: "EXEC#" + execution, SK: fmt.Sprintf("ACT#%04d#%s#%s#%02d", attempt, stage, action, try)}
 }
 
+// RuleKey is the key of one try of a rule.
+func RuleKey(id ActionID) store.Key {
+	return store.Key{PK: "EXEC#" + id.Execution, SK: fmt.Sprintf("RULE#%04d#%s#%s#%s#%02d", id.Attempt, id.Stage, id.Gate, id.Name, id.Try)}
+}
+
+// GateKey is the key of a Gate.
+func GateKey(execution string, attempt int, stage string, kind GateKind) store.Key {
+	return store.Key{PK: "EXEC#" + execution, SK: fmt.Sprintf("GATE#%04d#%s#%s", attempt, stage, kind)}
+}
+
 // JobKey is the key of the ActionID of an action execution, found by its id.
 func JobKey(id string) store.Key { return store.Key{PK: "JOB#" + id, SK: "JOB"} }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/bus"
+	"github.com/sluice-ci/sluice/internal/store"
 )
 
 // An Outbox row is what is to be done after a transaction, and is written with
@@ -18,7 +19,8 @@ type Outbox struct {
 	Stops     []StopRun   `json:"stops,omitempty"`
 	Admits    []Admit     `json:"admits,omitempty"`
 	Answers   []Answer    `json:"answers,omitempty"`
-	Kills     []ActionID  `json:"kills,omitempty"` // actions that were abandoned and whose work is to be stopped
+	Begins    []ActionID  `json:"begins,omitempty"` // rules whose work is to be started
+	Kills     []ActionID  `json:"kills,omitempty"`  // actions that were abandoned and whose work is to be stopped
 	Publishes []bus.Event `json:"publishes,omitempty"`
 	Notices   []Notice    `json:"notices,omitempty"`
 }
@@ -57,11 +59,20 @@ type Answer struct {
 
 // An ActionID tells one try of an action from all others.
 type ActionID struct {
-	Execution string `json:"execution"`
-	Attempt   int    `json:"attempt"`
-	Stage     string `json:"stage"`
-	Name      string `json:"name"`
-	Try       int    `json:"try"`
+	Execution string   `json:"execution"`
+	Attempt   int      `json:"attempt"`
+	Stage     string   `json:"stage"`
+	Gate      GateKind `json:"gate,omitempty"` // of a rule
+	Name      string   `json:"name"`
+	Try       int      `json:"try"`
+}
+
+// Key returns where the action, or the rule, is stored.
+func (id ActionID) Key() store.Key {
+	if id.Gate != "" {
+		return RuleKey(id)
+	}
+	return ActionKey(id.Execution, id.Attempt, id.Stage, id.Name, id.Try)
 }
 
 // A Notice is a message to a topic, such as the request for an approval.

@@ -180,10 +180,24 @@ func (r Reader) Tries(ctx context.Context, execution string, attempt int, stageN
 
 // Action returns one try of an action, or ActionNotFoundException.
 func (r Reader) Action(ctx context.Context, id ActionID) (Versioned[Action], error) {
-	key := ActionKey(id.Execution, id.Attempt, id.Stage, id.Name, id.Try)
-	return load[Action](ctx, r, key, func() error {
+	return load[Action](ctx, r, id.Key(), func() error {
 		return pipeline.Errorf(pipeline.ActionNotFound, "action %s of stage %s has not run in execution %s", id.Name, id.Stage, id.Execution)
 	})
+}
+
+// Rules returns the rules of all gates of an execution, in the order of their
+// keys: attempt, stage, gate, name.
+func (r Reader) Rules(ctx context.Context, execution string) ([]Action, error) {
+	items, err := r.Store.Query(ctx, store.Query{PK: ExecutionKey(execution).PK, Prefix: "RULE#"})
+	if err != nil {
+		return nil, err
+	}
+	return decodeAll[Action](items)
+}
+
+// Gate returns an evaluation of a gate; zero when there was none.
+func (r Reader) Gate(ctx context.Context, execution string, attempt int, stage string, kind GateKind) (Versioned[Gate], error) {
+	return load[Gate](ctx, r, GateKey(execution, attempt, stage, kind), func() error { return nil })
 }
 
 // Job returns the action whose execution has the id, or
@@ -225,7 +239,7 @@ func (r Reader) LatestActions(ctx context.Context, name, stageName string) (map[
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, ActionKey(id.Execution, id.Attempt, id.Stage, id.Name, id.Try))
+		keys = append(keys, id.Key())
 	}
 	actions, err := many[Action](ctx, r, keys)
 	if err != nil {

@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
@@ -51,7 +52,8 @@ type Execution struct {
 	Status        pipeline.Status `json:"status"`
 	StatusSummary string          `json:"statusSummary,omitempty"`
 	Mode          pipeline.Mode   `json:"mode"`
-	Type          string          `json:"type"` // STANDARD, ROLLBACK
+	Type          string          `json:"type"`             // STANDARD, ROLLBACK
+	Target        string          `json:"target,omitempty"` // of a rollback: the execution it goes back to
 	Trigger       Trigger         `json:"trigger"`
 
 	Role    string `json:"role,omitempty"`  // of its actions that declare none
@@ -66,6 +68,7 @@ type Execution struct {
 	Variables []Variable                 `json:"variables,omitempty"` // pipeline level, resolved
 	Overrides map[string]action.Override `json:"overrides,omitempty"` // by source action
 	Revisions []Revision                 `json:"revisions,omitempty"`
+	Skipped   []string                   `json:"skipped,omitempty"` // stages that an entry condition left out
 	Stop      *Stop                      `json:"stop,omitempty"`
 	Cancel    bool                       `json:"cancel,omitempty"` // its pipeline was updated or deleted
 
@@ -100,7 +103,20 @@ type Stop struct {
 	At      time.Time `json:"at"`
 }
 
-// An Action is one try of an action of an execution.
+// Passed reports whether e succeeded in the stage with index i, called name,
+// of what it runs: then a rollback of that stage may go back to e.
+func (e Execution) Passed(i int, name string) bool {
+	return e.Type != Rollback && (e.Status == pipeline.Succeeded || e.Stage > i) && !slices.Contains(e.Skipped, name)
+}
+
+// The types of executions.
+const (
+	Standard = "STANDARD"
+	Rollback = "ROLLBACK" // of one stage
+)
+
+// An Action is one try of an action of an execution, or of a rule of one of
+// its gates.
 type Action struct {
 	ID        string          `json:"id"` // action execution id
 	Pipeline  string          `json:"pipeline"`
@@ -108,6 +124,7 @@ type Action struct {
 	Execution string          `json:"execution"`
 	Seq       int64           `json:"seq"` // of the execution
 	Stage     string          `json:"stage"`
+	Gate      GateKind        `json:"gate,omitempty"` // of a rule
 	Name      string          `json:"name"`
 	Attempt   int             `json:"attempt"`
 	Try       int             `json:"try"`
@@ -128,7 +145,33 @@ type Action struct {
 type Configuration map[string]string
 
 // Key returns where a is stored.
-func (a Action) Key() store.Key { return ActionKey(a.Execution, a.Attempt, a.Stage, a.Name, a.Try) }
+func (a Action) Key() store.Key { return a.Ref().Key() }
+
+// Ref returns what tells a from all others.
+func (a Action) Ref() ActionID {
+	return ActionID{Execution: a.Execution, Attempt: a.Attempt, Stage: a.Stage, Gate: a.Gate, Name: a.Name, Try: a.Try}
+}
+
+// A GateKind is one of the three places of a stage that may have a condition.
+type GateKind string
+
+const (
+	BeforeEntry GateKind = "beforeEntry"
+	OnSuccess   GateKind = "onSuccess"
+	OnFailure   GateKind = "onFailure"
+)
+
+// A Gate is one evaluation of the condition of a gate.
+type Gate struct {
+	Status    pipeline.Status `json:"status"` // InProgress, Succeeded, Failed, Cancelled, Abandoned, Overridden
+	Summary   string          `json:"summary,omitempty"`
+	UpdatedBy string          `json:"updatedBy,omitempty"` // who overrode it
+	Updated   time.Time       `json:"updated"`
+
+	// Leave is the task that waits to leave the stage, of an exit gate.
+	Token string `json:"token,omitempty"`
+	Enter string `json:"enter,omitempty"` // stage behind; empty behind the last
+}
 
 // A Waiter is the machine task that waits until a stage admits its execution.
 type Waiter struct {

@@ -80,6 +80,12 @@ type Remove struct{ Execution string }
 // changes and there is no effect. In PARALLEL it is always admitted.
 type Reenter struct{ Waiter }
 
+// Restore: a rollback begins in the stage. It is admitted at once, past a
+// disabled transition and past those who wait, if the stage is free; otherwise
+// nothing changes and there is no effect. It holds the place in the order of
+// the execution that entered last, so whoever waits is not superseded by it.
+type Restore struct{ Waiter }
+
 // SetEnabled opens or closes the inbound transition.
 type SetEnabled struct{ Enabled bool }
 
@@ -96,6 +102,7 @@ func (Enqueue) event()    {}
 func (Release) event()    {}
 func (Remove) event()     {}
 func (Reenter) event()    {}
+func (Restore) event()    {}
 func (SetEnabled) event() {}
 func (SetMode) event()    {}
 

@@ -28,6 +28,11 @@ func Step(s State, ev Event) (State, []Effect) {
 		if s.retryable(ev.Waiter) {
 			effects = append(effects, s.grant(ev.Waiter))
 		}
+	case Restore:
+		if s.Mode != pipeline.Parallel && s.Owner == "" && !s.entered(ev.Waiter) {
+			ev.Seq = s.LastSeq
+			effects = append(effects, s.grant(ev.Waiter))
+		}
 	case SetEnabled:
 		s.Disabled = !ev.Enabled
 	case SetMode:

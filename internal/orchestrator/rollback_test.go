@@ -1,0 +1,208 @@
+package orchestrator_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+)
+
+// back is app whose stage Test may be rolled back, without the approval.
+func back(automatic bool) pipeline.Declaration {
+	d := app(pipeline.Superseded)
+	d.Stages[3].Actions = d.Stages[3].Actions[1:]
+	if automatic {
+		d.Stages[2].OnFailure = &pipeline.OnFailure{Result: "ROLLBACK"}
+	}
+	return d
+}
+
+// newest returns the execution that was started last.
+func (w *world) newest() record.Execution {
+	w.t.Helper()
+	all, err := w.svc.Records.Executions(w.t.Context(), "app", 0, 1)
+	if err != nil || len(all) == 0 {
+		w.t.Fatal("no execution", err)
+	}
+	return all[0]
+}
+
+// TestRollback runs a stage again as an earlier execution ran it, and nothing
+// else.
+func TestRollback(t *testing.T) {
+	w := newWorld(t, 21)
+	w.create(back(false))
+	first := w.start()
+	w.settle()
+	second := w.start()
+	w.settle()
+	w.want(first, pipeline.Succeeded)
+	w.want(second, pipeline.Succeeded)
+	id, err := w.svc.RollbackStage(t.Context(), orchestrator.Rollback{Pipeline: "app", Stage: "Release", Target: first, By: "arn:me"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(id, pipeline.Succeeded)
+	e, target := w.execution(id), w.execution(first)
+	if e.Type != record.Rollback || e.Target != first || e.Trigger.Type != "ManualRollback" || !strings.Contains(e.Trigger.Detail, "arn:me") {
+		t.Errorf("the rollback is %s to %q by %+v", e.Type, e.Target, e.Trigger)
+	}
+	if len(e.Revisions) != 1 || e.Revisions[0].ID != target.Revisions[0].ID {
+		t.Errorf("it shows the revisions %v; want %v", e.Revisions, target.Revisions)
+	}
+	copied := w.latest("Release", "Copy")
+	if copied.Execution != id {
+		t.Fatalf("Copy ran last in %s; want %s", copied.Execution, id)
+	}
+	builds, err := w.svc.Records.Tries(t.Context(), first, 1, "Build", "Compile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := copied.Job.Inputs[0].Ref.Digest; got != "sha256:"+builds[0].ID {
+		t.Errorf("it deployed %s; want the target's build %s", got, builds[0].ID)
+	}
+	for _, name := range []string{"Checkout", "Compile", "Unit", "Lint"} {
+		if w.started[id+" "+name] != 0 {
+			t.Errorf("%s ran in the rollback", name)
+		}
+	}
+}
+
+// TestRollbackInTheMiddle ends behind its stage, and its run ends with it.
+func TestRollbackInTheMiddle(t *testing.T) {
+	w := newWorld(t, 22)
+	w.create(back(false))
+	first := w.start()
+	w.settle()
+	id, err := w.svc.RollbackStage(t.Context(), orchestrator.Rollback{Pipeline: "app", Stage: "Test", Target: first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(id, pipeline.Succeeded)
+	if w.started[id+" Unit"] != 1 || w.started[id+" Copy"] != 0 {
+		t.Errorf("Unit ran %d times and Copy %d; want 1 and 0", w.started[id+" Unit"], w.started[id+" Copy"])
+	}
+	if r := w.runs[w.execution(id).Run]; r.state.Status == "RUNNING" {
+		t.Error("its machine run goes on")
+	}
+}
+
+// TestAutomaticRollback follows a failure, once.
+func TestAutomaticRollback(t *testing.T) {
+	w := newWorld(t, 23)
+	fails := ""
+	w.outcome = func(j action.Job) action.Result {
+		if j.Action.Name == "Lint" && strings.Contains(fails, j.ExecutionID) {
+			return action.Fail(action.JobFailed, "lint found something")
+		}
+		return action.Result{}
+	}
+	w.create(back(true))
+	zero := w.start()
+	fails = zero
+	w.settle()
+	w.want(zero, pipeline.Failed)
+	if e := w.execution(zero); w.newest().ID != zero || !strings.Contains(e.StatusSummary, "nothing to roll back to") {
+		t.Errorf("the first failure says %q; want that there is nothing to roll back to", e.StatusSummary)
+	}
+	first := w.start()
+	w.settle()
+	w.want(first, pipeline.Succeeded)
+	second := w.start()
+	fails = second
+	w.settle()
+	w.want(second, pipeline.Failed)
+	e := w.newest()
+	w.want(e.ID, pipeline.Succeeded)
+	if e.Type != record.Rollback || e.Target != first || e.Trigger.Type != "AutomatedRollback" || !strings.Contains(e.Trigger.Detail, second) {
+		t.Errorf("it was followed by %s to %q because of %+v; want a rollback to %s", e.Type, e.Target, e.Trigger, first)
+	}
+}
+
+// TestRollbackRefused has the exact error of every refusal.
+func TestRollbackRefused(t *testing.T) {
+	w := newWorld(t, 24)
+	w.outcome = func(j action.Job) action.Result {
+		if j.Action.Name == "Lint" && j.ExecutionID == w.newest().ID && w.newest().Seq == 2 {
+			return action.Fail(action.JobFailed, "lint found something")
+		}
+		return action.Result{}
+	}
+	d := app(pipeline.Superseded)
+	w.create(d)
+	first := w.start()
+	w.settle()
+	if err := w.approve(true); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	failed := w.start()
+	w.settle()
+	w.want(failed, pipeline.Failed)
+	held := w.start() // at the approval
+	w.settle()
+	refused := func(what, stage, target string, want pipeline.Code) {
+		t.Helper()
+		if _, err := w.svc.RollbackStage(t.Context(), orchestrator.Rollback{Pipeline: "app", Stage: stage, Target: target}); pipeline.CodeOf(err) != want {
+			t.Errorf("%s gave %v; want %s", what, err, want)
+		}
+	}
+	refused("a stage in progress", "Release", first, pipeline.UnableToRollbackStage)
+	refused("the source stage", "Source", first, pipeline.UnableToRollbackStage)
+	refused("a target that failed there", "Test", failed, pipeline.UnableToRollbackStage)
+	refused("a target that never was", "Test", "00000000-0000-4000-8000-999999999999", pipeline.PipelineExecutionNotFound)
+	refused("a stage that never was", "Nowhere", first, pipeline.StageNotFound)
+	if err := w.approve(true); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(held, pipeline.Succeeded)
+	id, err := w.svc.RollbackStage(t.Context(), orchestrator.Rollback{Pipeline: "app", Stage: "Build", Target: first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	refused("a rollback as the target", "Build", id, pipeline.UnableToRollbackStage)
+	if _, err := w.svc.UpdatePipeline(t.Context(), d, "me"); err != nil {
+		t.Fatal(err)
+	}
+	refused("a target of an older version", "Build", first, pipeline.PipelineExecutionOutdated)
+	d.Name, d.ExecutionMode = "wide", pipeline.Parallel
+	w.create(d)
+	if _, err := w.svc.RollbackStage(t.Context(), orchestrator.Rollback{Pipeline: "wide", Stage: "Build", Target: first}); pipeline.CodeOf(err) != pipeline.PipelineExecutionNotFound {
+		t.Errorf("a target of another pipeline gave %v", err)
+	}
+}
+
+// TestRollbackLeavesWaitersAlone: whoever waits before a closed transition is
+// not superseded by a rollback, and enters when it opens.
+func TestRollbackLeavesWaitersAlone(t *testing.T) {
+	w := newWorld(t, 25)
+	w.create(back(false))
+	first := w.start()
+	w.settle()
+	gate := orchestrator.Transition{Pipeline: "app", Stage: "Release", Reason: "hold"}
+	if err := w.svc.SetTransition(t.Context(), gate); err != nil {
+		t.Fatal(err)
+	}
+	waiting := w.start()
+	w.settle()
+	id, err := w.svc.RollbackStage(t.Context(), orchestrator.Rollback{Pipeline: "app", Stage: "Release", Target: first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(id, pipeline.Succeeded)
+	w.want(waiting, pipeline.InProgress)
+	gate.Enabled = true
+	if err := w.svc.SetTransition(t.Context(), gate); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(waiting, pipeline.Succeeded)
+}
