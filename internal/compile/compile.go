@@ -14,7 +14,7 @@
 //
 //	Sluice.At.<stage>  begin at that stage (retry and rollback start a new run);
 //	Sluice.Skip        the stage's entry condition said SKIP: go on behind it;
-//	Sluice.Retry       the stage before failed and is to run again at once;
+//	Sluice.Retry       the stage before failed and is to run again in this run;
 //	any other name     is caught by nobody and ends the run: Sluice.Failed,
 //	                   Sluice.Stopped, Sluice.Superseded, Sluice.Cancelled.
 //
@@ -133,9 +133,11 @@ func (c *compiler) finish() {
 	}
 }
 
-// again adds the way back into stage i if its failure may repeat it.
+// again adds the way back into stage i: its failure may repeat it, by itself
+// or because somebody asked for a retry while some of its actions still ran.
 func (c *compiler) again(i int, catch []asl.Catch) []asl.Catch {
-	if f := c.declaration.Stages[i].OnFailure; f != nil && f.Result == "RETRY" {
+	s := c.declaration.Stages[i]
+	if len(s.Actions) > 1 || s.OnFailure != nil && s.OnFailure.Result == "RETRY" {
 		catch = append(catch, caught(c.groupName(i, 0), ErrorRetry))
 	}
 	return catch

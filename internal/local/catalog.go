@@ -6,15 +6,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/approval"
 	"github.com/sluice-ci/sluice/internal/action/background"
 	"github.com/sluice-ci/sluice/internal/action/codebuild"
 	"github.com/sluice-ci/sluice/internal/action/commands"
+	"github.com/sluice-ci/sluice/internal/action/deploymentwindow"
 	"github.com/sluice-ci/sluice/internal/action/git"
 	"github.com/sluice-ci/sluice/internal/action/s3"
 	"github.com/sluice-ci/sluice/internal/action/simulated"
+	"github.com/sluice-ci/sluice/internal/action/variablecheck"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/secret/file"
@@ -72,6 +75,10 @@ func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog
 	if err != nil {
 		return nil, err
 	}
+	window, err := deploymentwindow.New(time.Now)
+	if err != nil {
+		return nil, err
+	}
 	repositories := git.New(o.Mapping, blobs)
 	c := &catalog{runner: runner, simulated: simulation, real: map[kind]action.Provider{
 		{pipeline.Approval, "Manual"}:                 gate,
@@ -84,6 +91,8 @@ func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog
 		{pipeline.Source, "CodeCommit"}:               repositories,
 		{pipeline.Source, "CodeStarSourceConnection"}: repositories,
 		{pipeline.Source, "GitHub"}:                   repositories,
+		{pipeline.RuleCategory, "VariableCheck"}:      variablecheck.New(),
+		{pipeline.RuleCategory, "DeploymentWindow"}:   window,
 	}}
 	return c, nil
 }
@@ -108,6 +117,8 @@ var runsHere = map[kind]pipeline.Owner{
 	{pipeline.Source, "CodeCommit"}:               pipeline.AWS,
 	{pipeline.Source, "CodeStarSourceConnection"}: pipeline.AWS,
 	{pipeline.Source, "GitHub"}:                   pipeline.ThirdParty,
+	{pipeline.RuleCategory, "VariableCheck"}:      pipeline.AWS,
+	{pipeline.RuleCategory, "DeploymentWindow"}:   pipeline.AWS,
 }
 
 // Runs reports whether actions of type id really run on a laptop, in a system

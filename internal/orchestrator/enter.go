@@ -227,7 +227,7 @@ func (c *change) answer(token, errorName, cause string) {
 
 // end gives e its final status.
 func (c *change) end(e *record.Execution, status pipeline.Status, summary string) {
-	e.Status, e.Updated, e.Inside = status, c.at, false
+	e.Status, e.Updated, e.Inside, e.Again = status, c.at, false, false
 	if summary != "" {
 		e.StatusSummary = summary
 	}

@@ -43,8 +43,13 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 		return true, c.release(e, s, declared.Name, pipeline.Skipped)
 	case complete:
 		return c.leaveWell(e, d, s, in)
+	case e.Again:
+		e.Again = false
+		s.Retries.Manual++
+		return false, c.repeat(e, s, declared, pipeline.FailedActions, "ManualStageRetry", token)
 	case retriesItself(declared, s):
-		return false, c.repeat(e, s, declared, token)
+		s.Retries.Auto++
+		return false, c.repeat(e, s, declared, automatic(declared), "AutomatedStageRetry", token)
 	}
 	o := outcome{stage: pipeline.Failed, execution: pipeline.Failed, summary: fmt.Sprintf("Stage %s failed", declared.Name)}
 	if failed := firstFailed(declared, latest); failed != nil {
@@ -225,16 +230,19 @@ func retriesItself(d pipeline.Stage, s *record.Stage) bool {
 	return d.OnFailure != nil && d.OnFailure.Result == "RETRY" && s.Retries.Auto == 0
 }
 
+// automatic returns the mode of a stage's automatic retry.
+func automatic(d pipeline.Stage) pipeline.RetryMode {
+	if r := d.OnFailure.Retry; r != nil && r.Mode != "" {
+		return r.Mode
+	}
+	return pipeline.AllActions
+}
+
 // repeat opens a new attempt of the stage that e is inside, in the same
 // machine run.
-func (c *change) repeat(e *record.Execution, s *record.Stage, d pipeline.Stage, token string) error {
-	mode := pipeline.AllActions
-	if r := d.OnFailure.Retry; r != nil && r.Mode != "" {
-		mode = r.Mode
-	}
+func (c *change) repeat(e *record.Execution, s *record.Stage, d pipeline.Stage, mode pipeline.RetryMode, why, token string) error {
 	c.nextAttempt(e, mode)
-	s.Retries.Auto++
-	s.Retries.Latest = "AutomatedStageRetry"
+	s.Retries.Latest = why
 	c.announceStage(e, d.Name, events.Resumed)
 	c.answer(token, compile.ErrorRetry, "")
 	return nil

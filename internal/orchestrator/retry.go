@@ -2,6 +2,8 @@ package orchestrator
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/sluice-ci/sluice/events"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -36,6 +38,9 @@ func (s *Service) RetryStage(ctx context.Context, in Retry) error {
 		if err != nil {
 			return err
 		}
+		if again, err := c.retryBesideOthers(e, declared, i, in, p.Version); err != nil || again {
+			return err
+		}
 		if err := retryable(e, st, i, in, p.Version); err != nil {
 			return err
 		}
@@ -44,6 +49,23 @@ func (s *Service) RetryStage(ctx context.Context, in Retry) error {
 		}
 		return c.retry(e, st, declared, in)
 	})
+}
+
+// retryBesideOthers notes the wish to retry what has failed in a stage where
+// something still runs, and reports whether that was it. The machine runs the
+// stage as a whole, so what failed runs again when the rest has ended.
+func (c *change) retryBesideOthers(e *record.Execution, d pipeline.Stage, i int, in Retry, version int) (bool, error) {
+	if in.Mode != pipeline.FailedActions || e.Status != pipeline.InProgress || !e.Inside || e.Stage != i || e.Again || e.Version != version {
+		return false, nil
+	}
+	latest, err := c.latestActions(e, d)
+	if err != nil || !slices.ContainsFunc(slices.Collect(maps.Values(latest)), func(a *record.Action) bool {
+		return a.Attempt == e.Attempt && a.Status == pipeline.Failed
+	}) {
+		return false, err
+	}
+	e.Again, e.Updated = true, c.at
+	return true, nil
 }
 
 // retryable says why a stage cannot be retried, or nil.

@@ -465,3 +465,48 @@ func (w *world) approveAny() bool {
 	}
 	return any
 }
+
+// TestRetryBesideOthers: what failed may be retried while its siblings run. It
+// runs again when they have ended, and they do not.
+func TestRetryBesideOthers(t *testing.T) {
+	w := newWorld(t, 31)
+	lints := 0
+	w.outcome = func(j action.Job) action.Result {
+		switch j.Action.Name {
+		case "Unit":
+			return action.Result{Status: pipeline.InProgress}
+		case "Lint":
+			if lints++; lints == 1 {
+				return action.Fail(action.JobFailed, "lint found something")
+			}
+		}
+		return action.Result{}
+	}
+	w.create(app(pipeline.Superseded))
+	id := w.start()
+	w.settle()
+	if lint, unit := w.latest("Test", "Lint").Status, w.latest("Test", "Unit").Status; lint != pipeline.Failed || unit != pipeline.InProgress {
+		t.Fatalf("Lint is %s and Unit %s; want Failed and InProgress", lint, unit)
+	}
+	retry := orchestrator.Retry{Pipeline: "app", Stage: "Test", Execution: id, Mode: pipeline.AllActions}
+	if code := pipeline.CodeOf(w.svc.RetryStage(t.Context(), retry)); code != pipeline.StageNotRetryable {
+		t.Errorf("ALL_ACTIONS beside a running action gave %q; want StageNotRetryableException", code)
+	}
+	retry.Mode = pipeline.FailedActions
+	if err := w.svc.RetryStage(t.Context(), retry); err != nil {
+		t.Fatal(err)
+	}
+	if code := pipeline.CodeOf(w.svc.RetryStage(t.Context(), retry)); code != pipeline.StageNotRetryable {
+		t.Errorf("a second retry gave %q; want StageNotRetryableException", code)
+	}
+	unit := w.latest("Test", "Unit")
+	w.jobs[unit.ID].result = action.Result{Status: pipeline.Succeeded}
+	if err := w.svc.Resume(t.Context(), unit.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(id, pipeline.InProgress) // at the approval
+	if w.started[id+" Lint"] != 2 || w.started[id+" Unit"] != 1 {
+		t.Errorf("Lint ran %d times and Unit %d; want 2 and 1", w.started[id+" Lint"], w.started[id+" Unit"])
+	}
+}

@@ -70,6 +70,7 @@ type Execution struct {
 	Revisions []Revision                 `json:"revisions,omitempty"`
 	Skipped   []string                   `json:"skipped,omitempty"` // stages that an entry condition left out
 	Stop      *Stop                      `json:"stop,omitempty"`
+	Again     bool                       `json:"again,omitempty"`  // what failed in its stage is to run again when the rest has ended
 	Cancel    bool                       `json:"cancel,omitempty"` // its pipeline was updated or deleted
 
 	Started time.Time `json:"started"`
