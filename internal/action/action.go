@@ -28,6 +28,7 @@ type Job struct {
 	Outputs     []Artifact // names and places to write to; no digest yet
 	Revision    Override   // zero: take the newest
 	Gate        string     // of a rule: beforeEntry, onSuccess, onFailure; else empty
+	Begun       time.Time  // when it was recorded
 	Deadline    time.Time  // when the action times out
 }
 

@@ -152,7 +152,7 @@ func (c *change) job(e *record.Execution, d pipeline.Declaration, declared pipel
 		ID: a.ID, Pipeline: e.Pipeline, Version: e.Version, ExecutionID: e.ID, Stage: a.Stage,
 		Action: declared, Region: region, Account: c.home.Account, Role: cmp.Or(declared.RoleARN, e.Role),
 		Revision: e.Overrides[declared.Name],
-		Deadline: c.at.Add(pipeline.Timeout(declared)),
+		Begun:    c.at, Deadline: c.at.Add(pipeline.Timeout(declared)),
 	}
 	for _, out := range declared.OutputArtifacts {
 		job.Outputs = append(job.Outputs, action.Artifact{Name: out.Name, Ref: blob.Ref{Bucket: bucket(d, region), Key: artifactKey(d.Name, out.Name, a.ID)}})
