@@ -49,6 +49,36 @@ type ImageAction struct {
 	ImageTag       string `json:"image-tag,omitempty"`
 }
 
+// BuildStateChange says that a CodeBuild build changed its status.
+type BuildStateChange struct {
+	BuildStatus string    `json:"build-status"` // IN_PROGRESS, SUCCEEDED, FAILED, STOPPED, FAULT, TIMED_OUT
+	ProjectName string    `json:"project-name"`
+	BuildID     string    `json:"build-id"` // the build's ARN
+	Phase       string    `json:"current-phase,omitempty"`
+	Information BuildInfo `json:"additional-information"`
+	Version     string    `json:"version"` // of the detail: "1"
+}
+
+// BuildInfo is what is known of a build beside its status. The service sends
+// much more, such as every phase; nothing here reads it.
+type BuildInfo struct {
+	Complete  bool   `json:"build-complete"`
+	Initiator string `json:"initiator"` // who started it
+}
+
+// ExecutionStatusChange says that a run of a Step Functions state machine
+// changed its status.
+type ExecutionStatusChange struct {
+	ExecutionARN    string `json:"executionArn"`
+	StateMachineARN string `json:"stateMachineArn"`
+	Name            string `json:"name"`               // of the run
+	Status          string `json:"status"`             // RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED
+	StartDate       int64  `json:"startDate"`          // milliseconds since 1970
+	StopDate        int64  `json:"stopDate,omitempty"` // when it ended
+	Error           string `json:"error,omitempty"`    // when it failed, and the service says so
+	Cause           string `json:"cause,omitempty"`
+}
+
 // Source implements Detail.
 func (RepositoryStateChange) Source() string { return "aws.codecommit" }
 
@@ -66,3 +96,15 @@ func (ImageAction) Source() string { return "aws.ecr" }
 
 // DetailType implements Detail.
 func (ImageAction) DetailType() string { return "ECR Image Action" }
+
+// Source implements Detail.
+func (BuildStateChange) Source() string { return "aws.codebuild" }
+
+// DetailType implements Detail.
+func (BuildStateChange) DetailType() string { return "CodeBuild Build State Change" }
+
+// Source implements Detail.
+func (ExecutionStatusChange) Source() string { return "aws.states" }
+
+// DetailType implements Detail.
+func (ExecutionStatusChange) DetailType() string { return "Step Functions Execution Status Change" }

@@ -15,8 +15,9 @@ type Detail interface {
 	DetailType() string
 }
 
-// All holds one zero value of each event. Samples, and whatever else is made
-// for every event, are made from it.
+// All holds one zero value of each event on the bus; [Messages] has the rest of
+// what arrives and leaves. Whatever is made for every event, such as samples
+// and schemas, is made from both.
 var All = []Detail{
 	PipelineStateChange{},
 	StageStateChange{},
@@ -24,6 +25,8 @@ var All = []Detail{
 	RepositoryStateChange{},
 	ObjectCreated{},
 	ImageAction{},
+	BuildStateChange{},
+	ExecutionStatusChange{},
 }
 
 // An Envelope is an event as it travels on the bus.
@@ -50,10 +53,15 @@ func Wrap(d Detail) (Envelope, error) {
 }
 
 // Open returns the detail of e as one of the types in All, or nil if it is
-// none of them. Fields unknown here are ignored, because senders add some.
+// none of them. Fields unknown here are ignored, because senders add some. The
+// sources CodePipeline and SluicePipeline are one.
 func (e Envelope) Open() (Detail, error) {
+	source := e.Source
+	if source == SluicePipeline {
+		source = CodePipeline
+	}
 	for _, zero := range All {
-		if zero.Source() != e.Source || zero.DetailType() != e.DetailType {
+		if zero.Source() != source || zero.DetailType() != e.DetailType {
 			continue
 		}
 		v := reflect.New(reflect.TypeOf(zero))

@@ -1,7 +1,16 @@
 package events
 
-// CodePipeline is the source of the state changes.
-const CodePipeline = "aws.codepipeline"
+// CodePipeline is the source of the state changes, and SluicePipeline the one
+// they have on the event bus of an AWS account, where only AWS may put events
+// of a source that begins with "aws.".
+//
+// EventBridge gives every delivery an id of its own. So ours travels in the
+// detail, as EventID: deliveries of one event have the same. A laptop keeps it
+// in the envelope.
+const (
+	CodePipeline   = "aws.codepipeline"
+	SluicePipeline = "sluice.codepipeline"
+)
 
 // State is what became of an execution of a pipeline, a stage or an action.
 type State string
@@ -20,6 +29,7 @@ const (
 
 // PipelineStateChange says that an execution of a pipeline changed its state.
 type PipelineStateChange struct {
+	EventID     string  `json:"sluice-event-id,omitempty"` // the same for every delivery
 	Pipeline    string  `json:"pipeline"`
 	ExecutionID string  `json:"execution-id"`
 	StartTime   Time    `json:"start-time"`
@@ -50,6 +60,7 @@ type Trigger struct {
 
 // StageStateChange says that a stage changed its state in an execution.
 type StageStateChange struct {
+	EventID       string `json:"sluice-event-id,omitempty"` // the same for every delivery
 	Pipeline      string `json:"pipeline"`
 	ExecutionID   string `json:"execution-id"`
 	StartTime     Time   `json:"start-time"`
@@ -62,6 +73,7 @@ type StageStateChange struct {
 
 // ActionStateChange says that an action changed its state in an execution.
 type ActionStateChange struct {
+	EventID           string           `json:"sluice-event-id,omitempty"` // the same for every delivery
 	Pipeline          string           `json:"pipeline"`
 	ExecutionID       string           `json:"execution-id"`
 	StartTime         Time             `json:"start-time"`

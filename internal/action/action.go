@@ -30,6 +30,7 @@ type Job struct {
 	Gate        string     // of a rule: beforeEntry, onSuccess, onFailure; else empty
 	Begun       time.Time  // when it was recorded
 	Deadline    time.Time  // when the action times out
+	Cursor      string     // that of the last Result; empty: the work is at its beginning
 }
 
 // An Artifact is a named object. Revision is what the source called it.
@@ -53,15 +54,21 @@ type Override struct {
 type Result struct {
 	Status      pipeline.Status   `json:"status"` // InProgress, Succeeded, Failed; Lost if nobody knows
 	Summary     string            `json:"summary,omitempty"`
+	Percent     int               `json:"percentComplete,omitempty"` // if the work tells
 	ExternalID  string            `json:"externalExecutionId,omitempty"`
 	ExternalURL string            `json:"externalExecutionUrl,omitempty"`
 	Error       *Error            `json:"errorDetails,omitempty"` // when Failed
 	Variables   map[string]string `json:"outputVariables,omitempty"`
 	Outputs     []Artifact        `json:"outputArtifacts,omitempty"` // with digests
-	Revision    *Revision         `json:"revision,omitempty"`        // of a source
+	Revision    *Revision         `json:"revision,omitempty"`        // that a source fetched, or a function worked on
 	Token       string            `json:"token,omitempty"`           // of an approval
 	Log         bool              `json:"log,omitempty"`             // whether there is a log under the job's id
 	Simulated   bool              `json:"simulated,omitempty"`       // nothing was really done; Summary says so too
+
+	// Cursor says how far work in progress has come that is done in pieces,
+	// within Start and Poll. Nobody goes on with it until Poll is called again,
+	// with the cursor in the job.
+	Cursor string `json:"cursor,omitempty"`
 }
 
 // Lost is the status of work that went on elsewhere and that nobody knows any
@@ -89,6 +96,7 @@ const (
 // A Revision is what a source action fetched.
 type Revision struct {
 	ID      string    `json:"revisionId"`
+	Change  string    `json:"revisionChangeId,omitempty"` // what the revision is a change of; empty: as ID
 	Summary string    `json:"revisionSummary,omitempty"`
 	URL     string    `json:"revisionUrl,omitempty"`
 	Created time.Time `json:"created,omitzero"`

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -33,13 +32,12 @@ func startMoto() (*server, error) {
 	}
 	cmd := exec.Command(python, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0")
 	cmd.Env = append(os.Environ(), "S3_UPLOAD_PART_MIN_SIZE=1") // so that a test of parts need not be large
-	cmd.SysProcAttr = dieWithUs
 	cmd.WaitDelay = time.Second
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := startFromLastingThread(cmd); err != nil {
+	if err := StartChild(cmd); err != nil {
 		return nil, fmt.Errorf("moto does not start: %w", err)
 	}
 	address, err := readAddress(out)
@@ -69,16 +67,4 @@ func readAddress(log io.Reader) (*url.URL, error) {
 		fmt.Fprintln(&said, lines.Text())
 	}
 	return nil, fmt.Errorf("moto does not start: %s", said.String())
-}
-
-// startFromLastingThread starts cmd from a thread that lives as long as this
-// process: the kernel sends the signal of dieWithUs when that thread ends.
-func startFromLastingThread(cmd *exec.Cmd) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked
-		done <- cmd.Start()
-		select {}
-	}()
-	return <-done
 }

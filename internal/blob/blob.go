@@ -38,6 +38,17 @@ type Store interface {
 	Open(ctx context.Context, ref Ref) (Object, error)
 }
 
+// An Adopter is a Store in which others write too: a function that was given
+// the name of an output and the right to write there.
+type Adopter interface {
+	Store
+
+	// Adopt returns the Ref of what lies under a name now, whoever wrote it,
+	// or ErrNotFound, naming the object. Whoever writes there again breaks
+	// that Ref: Open then says ErrDigest.
+	Adopt(ctx context.Context, bucket, key string) (Ref, error)
+}
+
 // An Object is the content of a Ref. Being an io.ReaderAt, it can be opened as
 // a zip archive.
 type Object interface {

@@ -32,6 +32,16 @@ func Verified(ctx context.Context, r io.Reader, ref Ref, scratch func() (*os.Fil
 	return object, nil
 }
 
+// Measure returns the Ref of r, which lies under a name.
+func Measure(ctx context.Context, bucket, key string, r io.Reader) (Ref, error) {
+	digest := sha256.New()
+	size, err := io.Copy(digest, Until(ctx, r))
+	if err != nil {
+		return Ref{}, err
+	}
+	return Ref{Bucket: bucket, Key: key, Digest: Digest(digest), Size: size}, nil
+}
+
 // Digest returns the digest of a Ref whose content SHA-256 h has seen.
 func Digest(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
 

@@ -3,11 +3,13 @@ package cli
 import (
 	"cmp"
 	"context"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-ci/sluice/internal/codepipeline"
+	"github.com/sluice-ci/sluice/internal/local"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
@@ -124,14 +126,7 @@ func (c *connection) asked(ctx context.Context, name string) ([]approval, error)
 	if err != nil {
 		return nil, err
 	}
-	var all []approval
-	for _, s := range state.StageStates {
-		for _, a := range s.ActionStates {
-			if l := a.LatestExecution; l != nil && l.Token != "" && s.LatestExecution != nil {
-				all = append(all, approval{s.LatestExecution.PipelineExecutionID, s.StageName, a.ActionName, l.Token})
-			}
-		}
-	}
+	all := askedIn(state)
 	if len(all) > 0 {
 		return all, nil
 	}
@@ -154,6 +149,44 @@ func (c *connection) asked(ctx context.Context, name string) ([]approval, error)
 		all = append(all, v.approvals()...)
 	}
 	return all, nil
+}
+
+// askedIn returns the approvals that wait in the stages of a pipeline.
+func askedIn(state codepipeline.GetPipelineStateOutput) (all []approval) {
+	for _, s := range state.StageStates {
+		for _, a := range s.ActionStates {
+			if l := a.LatestExecution; l != nil && l.Token != "" && s.LatestExecution != nil {
+				all = append(all, approval{s.LatestExecution.PipelineExecutionID, s.StageName, a.ActionName, l.Token})
+			}
+		}
+	}
+	return all
+}
+
+// link returns the address of the page that answers a, or "". Only a server on
+// this machine tells, and only of links that lead to itself: an earlier one had
+// its links elsewhere.
+func (c *connection) link(ctx context.Context, a approval) string {
+	if c.system != nil {
+		return ""
+	}
+	var mails []local.Mail
+	if err := c.read(ctx, "/links/"+url.PathEscape(a.Execution), &mails); err != nil {
+		return ""
+	}
+	for _, m := range mails {
+		if m.Asks.Stage == a.Stage && m.Asks.Name == a.Action && strings.HasPrefix(m.Link, c.url+"/") {
+			return m.Link
+		}
+	}
+	return ""
+}
+
+// sayLink says where else an approval is answered.
+func (p *program) sayLink(link string) {
+	if link != "" {
+		p.say("open: %s", link)
+	}
 }
 
 // putApproval answers a.

@@ -87,7 +87,7 @@ is none.
 	})
 	root.AddGroup(&cobra.Group{ID: "begin", Title: "Begin:"}, &cobra.Group{ID: "act", Title: "Act:"}, &cobra.Group{ID: "look", Title: "Look:"})
 	for group, commands := range map[string][]*cobra.Command{
-		"begin": {p.demo(), p.up(), p.run(), p.validate(), p.graph()},
+		"begin": {p.demo(), p.up(), p.connectTo(), p.run(), p.validate(), p.graph()},
 		"act":   {p.start(), p.approve(), p.reject(), p.stop(), p.retry(), p.rollback(), p.override(), p.enable(), p.disable()},
 		"look":  {p.list(), p.status(), p.watch(), p.logs(), p.decisions(), p.events()},
 	} {

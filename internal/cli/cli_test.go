@@ -49,6 +49,8 @@ func TestExitCodes(t *testing.T) {
 		{"argument too many", nil, "status a b", 2, "try: sluice status --help"},
 		{"unknown output", nil, "list --output xml", 2, "try: sluice list --help"},
 		{"endpoint is no URL", nil, "list --endpoint localhost", 2, "try: sluice list --help"},
+		{"connect to no function", nil, "connect http://example.com", 2, "try: sluice connect --help"},
+		{"connect to everybody", nil, "connect https://abc.lambda-url.eu-west-1.on.aws --listen 0.0.0.0:1", 2, "try: sluice connect https://abc.lambda-url.eu-west-1.on.aws --listen 127.0.0.1:1"},
 		{"nobody answers", nil, "list --endpoint http://127.0.0.1:1", 1, "try: sluice up"},
 		{"no folder", nil, "list --data testdata/nowhere", 4, "try: sluice up --help"},
 		{"another folder", nil, "list --data testdata/pipelines", 4, "try: sluice up --help"},

@@ -70,6 +70,9 @@ func (p *program) follow(ctx context.Context, c *connection, f following) (view,
 			still = calm{}
 		case !f.patient:
 			show.end(v)
+			if len(asked) > 0 {
+				v.Link = c.link(ctx, asked[0])
+			}
 			return v, nil
 		}
 		select {
@@ -182,4 +185,5 @@ func (p *program) sayWaiting(v view) {
 	p.say("try: %s", p.command("status", name))
 	p.say("try: %s", p.command(append([]string{"approve"}, which...)...))
 	p.say("try: %s", p.command(append([]string{"reject"}, which...)...))
+	p.sayLink(v.Link)
 }

@@ -214,7 +214,12 @@ func (p *program) open(ctx context.Context, o opening) (*connection, error) {
 		}
 		o.settings = &s
 	}
+	url := "" // a port that the next command does not have is no place for links
+	if o.listener != nil {
+		url = urlOf(o.listener)
+	}
 	c.system, err = local.Open(context.WithoutCancel(ctx), local.Options{
+		URL:        url,
 		Data:       folder,
 		Mapping:    o.settings.Mapping,
 		Simulate:   o.settings.Simulate,
@@ -255,14 +260,18 @@ func (c *connection) direct(url string, port int) error {
 	return nil
 }
 
+// urlOf returns where a listener on this machine is reached.
+func urlOf(l net.Listener) string {
+	at := l.Addr().(*net.TCPAddr)
+	if at.IP.To4() == nil {
+		return "http://" + net.JoinHostPort("::1", strconv.Itoa(at.Port))
+	}
+	return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(at.Port))
+}
+
 // serve answers the API on l until the connection is closed.
 func (c *connection) serve(folder string, l net.Listener) error {
-	port := l.Addr().(*net.TCPAddr).Port
-	host := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	if ip := l.Addr().(*net.TCPAddr).IP; ip.To4() == nil {
-		host = net.JoinHostPort("::1", strconv.Itoa(port))
-	}
-	if err := c.direct("http://"+host, port); err != nil {
+	if err := c.direct(urlOf(l), l.Addr().(*net.TCPAddr).Port); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	server := &http.Server{

@@ -32,6 +32,9 @@ Different stages may show different executions.`,
 				return err
 			}
 			p.showState(d, state)
+			if asked := askedIn(state); len(asked) > 0 {
+				p.sayLink(c.link(ctx, asked[0]))
+			}
 			return nil
 		}),
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-ci/sluice/internal/definition"
+	"github.com/sluice-ci/sluice/internal/local"
 )
 
 func (p *program) up() *cobra.Command {
@@ -41,7 +42,7 @@ what runs goes on when it is started again.`,
 			if err != nil {
 				return err
 			}
-			l, err := loopback(listen)
+			l, err := loopback("sluice up", listen)
 			if err != nil {
 				return err
 			}
@@ -100,6 +101,7 @@ func (p *program) operate(ctx context.Context, c *connection, defs []definition.
 			p.say("%s %s", p.paint("warning:", yellow), clean(w.Error(), false))
 		}
 	}
+	defer c.system.OnMail(p.sayMail)()
 	p.print("listening on " + c.url)
 	err = c.system.Watch(ctx)
 	if ctx.Err() == nil && err != nil {
@@ -110,19 +112,25 @@ func (p *program) operate(ctx context.Context, c *connection, defs []definition.
 	return nil
 }
 
-// loopback listens on an address that only this machine reaches.
-func loopback(address string) (net.Listener, error) {
+// sayMail tells of a message to people, as the mail would that is not sent here.
+func (p *program) sayMail(m local.Mail) {
+	p.say("%s", clean(m.Subject, false))
+	p.sayLink(m.Link)
+}
+
+// loopback listens on an address that only this machine reaches, for a command.
+func loopback(command, address string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, usagef("--listen %q: write an address and a port, such as 127.0.0.1:4317", address)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, usagef("--listen %s: Sluice has no passwords, so whoever reaches it can run commands as you; it listens on 127.0.0.1, [::1] or localhost only", address).
-			or("sluice up --listen 127.0.0.1:" + address[strings.LastIndexByte(address, ':')+1:])
+		return nil, usagef("--listen %s: Sluice has no passwords, so whoever reaches it acts as you; it listens on 127.0.0.1, [::1] or localhost only", address).
+			or(command + " --listen 127.0.0.1:" + address[strings.LastIndexByte(address, ':')+1:])
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, (&failure{exit: ExitFailed, err: fmt.Errorf("--listen %s: %w", address, err)}).or("sluice up --listen 127.0.0.1:0")
+		return nil, (&failure{exit: ExitFailed, err: fmt.Errorf("--listen %s: %w", address, err)}).or(command + " --listen 127.0.0.1:0")
 	}
 	return l, nil
 }

@@ -17,6 +17,7 @@ type view struct {
 	Execution      codepipeline.PipelineExecution
 	Stages         []stageView
 	Started, Ended time.Time // Ended is the last change
+	Link           string    // to the page of the first approval it waits for
 }
 
 // A stageView is one stage of a view. Status is empty before it is reached.

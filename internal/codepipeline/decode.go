@@ -98,6 +98,9 @@ func assign(v reflect.Value, node any, path string) error {
 	if node == nil {
 		return nil
 	}
+	if t, ok := v.Addr().Interface().(*Time); ok {
+		return assignTime(t, node, path)
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
@@ -135,6 +138,22 @@ func assign(v reflect.Value, node any, path string) error {
 		}
 	}
 	return pipeline.Errorf(serialization, "Value at '%s' is %s and should be %s", path, kind(node), wanted(v))
+}
+
+// years are the seconds from 1970 that a timestamp may be away.
+const years = 200_000_000_000
+
+// assignTime reads a timestamp: a number of seconds since 1970.
+func assignTime(t *Time, node any, path string) error {
+	n, ok := node.(json.Number)
+	if !ok {
+		return pipeline.Errorf(serialization, "Value at '%s' is %s and should be a number", path, kind(node))
+	}
+	seconds, err := n.Float64()
+	if err != nil || seconds < -years || seconds > years {
+		return pipeline.Errorf(serialization, "Value at '%s' is %s and should be a number of seconds since 1970", path, n)
+	}
+	return t.UnmarshalJSON([]byte(n))
 }
 
 func assignStruct(v reflect.Value, tree map[string]any, path string) error {

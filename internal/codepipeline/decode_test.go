@@ -37,6 +37,20 @@ func TestSerialization(t *testing.T) {
 	}
 }
 
+// TestTimestamp pins how a time is read, and what is none.
+func TestTimestamp(t *testing.T) {
+	const before = `{"jobId":"1","currentRevision":{"created":`
+	for body, want := range map[string]string{
+		before + `"2026-01-02"}}`: "Value at 'currentRevision.created' is a string and should be a number",
+		before + `1e300}}`:        "Value at 'currentRevision.created' is 1e300 and should be a number of seconds since 1970",
+	} {
+		err := decode([]byte(body), putJobSuccessResultShape, new(PutJobSuccessResultInput))
+		if pipeline.CodeOf(err) != serialization || err.Error() != want {
+			t.Errorf("%s: %s: %v; want %s", body, pipeline.CodeOf(err), err, want)
+		}
+	}
+}
+
 // TestLenient holds what the service lets pass.
 func TestLenient(t *testing.T) {
 	tests := []struct{ name, body string }{
@@ -117,7 +131,7 @@ func TestTagged(t *testing.T) {
 		CreatePipelineInput{}, UpdatePipelineInput{}, GetPipelineInput{}, DeletePipelineInput{}, ListPipelinesInput{},
 		StartPipelineExecutionInput{}, StopPipelineExecutionInput{}, GetPipelineExecutionInput{}, ListPipelineExecutionsInput{},
 		ListActionExecutionsInput{}, GetPipelineStateInput{}, EnableStageTransitionInput{}, DisableStageTransitionInput{},
-		RetryStageExecutionInput{}, PutApprovalResultInput{}, ListTagsForResourceInput{},
+		RetryStageExecutionInput{}, RollbackStageInput{}, OverrideStageConditionInput{}, PutApprovalResultInput{}, ListTagsForResourceInput{},
 	} {
 		check(reflect.TypeOf(in))
 	}

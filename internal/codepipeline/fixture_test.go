@@ -134,6 +134,14 @@ func fill(t *testing.T, s store.Store) {
 	act(record.Action{ID: ran(7), Pipeline: "web", Version: 3, Execution: execution(2), Seq: 2, Stage: "Deploy", Name: "Ship", Attempt: 1, Status: pipeline.Succeeded, Started: at(22), Updated: at(23), Token: task,
 		Job: action.Job{Action: ship, Region: region}, Raw: ship.Configuration, Result: action.Result{Summary: "Simulated: no account to deploy to", Simulated: true}})
 
+	hours := record.Action{ID: ran(8), Pipeline: "web", Version: 3, Execution: execution(4), Seq: 4, Stage: "Deploy", Gate: record.BeforeEntry, Name: "Hours", Attempt: 1, Try: 1,
+		Status: pipeline.Succeeded, Started: at(41), Updated: at(42), Raw: map[string]string{"Cron": "* * * * * *"},
+		Job: action.Job{Region: region, Action: pipeline.Action{Name: "Hours", Configuration: map[string]string{"Cron": "* * * * * *"},
+			TypeID: pipeline.ActionTypeID{Category: pipeline.RuleCategory, Owner: pipeline.AWS, Provider: "DeploymentWindow", Version: "1"}}},
+		Result: action.Result{Summary: "The window is open"}}
+	put(hours.Key(), hours)
+	put(record.GateKey(execution(4), 1, "Deploy", record.BeforeEntry), record.Gate{Status: pipeline.Succeeded, Updated: at(42)})
+
 	put(record.StageKey("web", "Source"), record.Stage{Latest: &record.StageExecution{Execution: execution(5), Status: pipeline.Succeeded, Type: "STANDARD"}})
 	put(record.StageKey("web", "Build"), record.Stage{Latest: &record.StageExecution{Execution: execution(5), Status: pipeline.Succeeded, Type: "STANDARD"},
 		Retries: record.Retries{Manual: 1, Latest: "ManualStageRetry"}})

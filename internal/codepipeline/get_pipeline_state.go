@@ -77,6 +77,7 @@ type ActionExecution struct {
 	LastUpdatedBy        string          `json:"lastUpdatedBy,omitempty"`
 	ExternalExecutionID  string          `json:"externalExecutionId,omitempty"`
 	ExternalExecutionURL string          `json:"externalExecutionUrl,omitempty"`
+	PercentComplete      int             `json:"percentComplete,omitempty"`
 	ErrorDetails         *action.Error   `json:"errorDetails,omitempty"`
 }
 
@@ -191,6 +192,7 @@ func (s *ActionState) show(a pipeline.Action, latest record.Action) {
 		LastUpdatedBy:        latest.UpdatedBy,
 		ExternalExecutionID:  result.ExternalID,
 		ExternalExecutionURL: result.ExternalURL,
+		PercentComplete:      result.Percent,
 		ErrorDetails:         result.Error,
 	}
 	if waits(latest) {

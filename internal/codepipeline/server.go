@@ -27,6 +27,8 @@ type Orchestrator interface {
 	StopExecution(ctx context.Context, req orchestrator.Stop) error
 	RetryStage(ctx context.Context, req orchestrator.Retry) error
 	PutApproval(ctx context.Context, req orchestrator.Approval) (time.Time, error)
+	PutJobSuccess(ctx context.Context, req orchestrator.JobSuccess) error
+	PutJobFailure(ctx context.Context, req orchestrator.JobFailure) error
 	SetTransition(ctx context.Context, req orchestrator.Transition) error
 	RollbackStage(ctx context.Context, req orchestrator.Rollback) (string, error)
 	OverrideCondition(ctx context.Context, req orchestrator.Override) error
@@ -55,6 +57,9 @@ var operations = map[string]operation{
 	"OverrideStageCondition": silent(overrideStageConditionShape, call.overrideStageCondition),
 	"ListRuleExecutions":     reply(listActionExecutionsShape, call.listRuleExecutions),
 
+	"PutJobSuccessResult": silent(putJobSuccessResultShape, call.putJobSuccessResult),
+	"PutJobFailureResult": silent(putJobFailureResultShape, call.putJobFailureResult),
+
 	"ListTagsForResource": reply(listTagsForResourceShape, call.listTagsForResource),
 }
 
@@ -63,8 +68,7 @@ var missing = []string{
 	"AcknowledgeJob", "AcknowledgeThirdPartyJob", "CreateCustomActionType", "DeleteCustomActionType", "DeleteWebhook",
 	"DeregisterWebhookWithThirdParty", "GetActionType", "GetJobDetails", "GetThirdPartyJobDetails", "ListActionTypes",
 	"ListDeployActionExecutionTargets", "ListRuleTypes", "ListWebhooks",
-	"PollForJobs", "PollForThirdPartyJobs", "PutActionRevision", "PutJobFailureResult", "PutJobSuccessResult",
-	"PutThirdPartyJobFailureResult", "PutThirdPartyJobSuccessResult", "PutWebhook", "RegisterWebhookWithThirdParty",
+	"PollForJobs", "PollForThirdPartyJobs", "PutActionRevision", "PutThirdPartyJobFailureResult", "PutThirdPartyJobSuccessResult", "PutWebhook", "RegisterWebhookWithThirdParty",
 	"TagResource", "UntagResource", "UpdateActionType",
 }
 
@@ -115,6 +119,7 @@ type Server struct {
 	read         record.Reader
 	region       string
 	user         string
+	whois        func(*http.Request) string
 	entityURL    func(pipeline.Action) string
 	log          *slog.Logger
 }
@@ -122,6 +127,7 @@ type Server struct {
 // Options holds what has a sensible default. The zero value is valid.
 type Options struct {
 	User      string                       // caller of requests without credentials; default: they are refused
+	Caller    func(*http.Request) string   // ARN of who was found to have sent a request, "" if nobody; default: read from its signature, unchecked
 	EntityURL func(pipeline.Action) string // page of what an action works on; default: none is known
 	Log       *slog.Logger                 // default slog.DiscardHandler
 }
@@ -132,7 +138,7 @@ func New(o Orchestrator, r record.Reader, region string, opts Options) (*Server,
 	if o == nil || r.Store == nil || r.Account == "" || region == "" {
 		return nil, errors.New("codepipeline.New: orchestrator, store, account and region are required")
 	}
-	s := &Server{orchestrator: o, read: r, region: region, user: opts.User, entityURL: opts.EntityURL, log: opts.Log}
+	s := &Server{orchestrator: o, read: r, region: region, user: opts.User, whois: opts.Caller, entityURL: opts.EntityURL, log: opts.Log}
 	if s.entityURL == nil {
 		s.entityURL = func(pipeline.Action) string { return "" }
 	}
@@ -169,7 +175,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	by, err := s.caller(r.Header.Get("Authorization"))
+	by, err := s.caller(r)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,27 @@ func (o *orchestrated) PutApproval(_ context.Context, req orchestrator.Approval)
 	return at(50), o.err
 }
 
+func (o *orchestrated) PutJobSuccess(_ context.Context, req orchestrator.JobSuccess) error {
+	o.asked = req
+	return o.err
+}
+
+func (o *orchestrated) PutJobFailure(_ context.Context, req orchestrator.JobFailure) error {
+	o.asked = req
+	return o.err
+}
+
 func (o *orchestrated) SetTransition(_ context.Context, req orchestrator.Transition) error {
+	o.asked = req
+	return o.err
+}
+
+func (o *orchestrated) RollbackStage(_ context.Context, req orchestrator.Rollback) (string, error) {
+	o.asked = req
+	return execution(6), o.err
+}
+
+func (o *orchestrated) OverrideCondition(_ context.Context, req orchestrator.Override) error {
 	o.asked = req
 	return o.err
 }
@@ -140,6 +160,13 @@ var samples = []sample{
 	{"list_action_executions_unknown", "ListActionExecutions", `{"pipelineName":"web","filter":{"pipelineExecutionId":"` + execution(8) + `"}}`},
 	{"list_action_executions_parallel", "ListActionExecutions", `{"pipelineName":"night"}`},
 	{"put_approval_result", "PutApprovalResult", `{"pipelineName":"web","stageName":"Deploy","actionName":"Ask","result":{"summary":"","status":"Rejected"},"token":"` + approval + `"}`},
+	{"put_job_success_result", "PutJobSuccessResult", `{"jobId":"` + ran(5) + `","currentRevision":{"revision":"abc","changeIdentifier":"c1","created":1767323045.678,"revisionSummary":"Paint"},"executionDetails":{"summary":"checked","externalExecutionId":"x-1","percentComplete":100},"outputVariables":{"SIZE":"12"}}`},
+	{"put_job_success_result_nothing", "PutJobSuccessResult", `{}`},
+	{"put_job_failure_result", "PutJobFailureResult", `{"jobId":"` + ran(5) + `","failureDetails":{"type":"ConfigurationError","message":"no bucket","externalExecutionId":"x-1"}}`},
+	{"rollback_stage", "RollbackStage", `{"pipelineName":"web","stageName":"Build","targetPipelineExecutionId":"` + execution(2) + `"}`},
+	{"override_stage_condition", "OverrideStageCondition", `{"pipelineName":"web","stageName":"Build","pipelineExecutionId":"` + execution(3) + `","conditionType":"ON_SUCCESS"}`},
+	{"list_rule_executions", "ListRuleExecutions", `{"pipelineName":"web"}`},
+	{"list_rule_executions_one", "ListRuleExecutions", `{"pipelineName":"web","filter":{"latestInPipelineExecution":{"pipelineExecutionId":"` + execution(4) + `","startTimeRange":"Latest"}}}`},
 	{"retry_stage_execution", "RetryStageExecution", `{"pipelineName":"web","stageName":"Build","pipelineExecutionId":"` + execution(3) + `","retryMode":"FAILED_ACTIONS"}`},
 	{"enable_stage_transition", "EnableStageTransition", `{"pipelineName":"web","stageName":"Deploy","transitionType":"Inbound"}`},
 	{"disable_stage_transition", "DisableStageTransition", `{"pipelineName":"web","stageName":"Build","transitionType":"Outbound","reason":"freeze"}`},
@@ -210,7 +237,14 @@ func TestAsked(t *testing.T) {
 		}},
 		{"stop_pipeline_execution", orchestrator.Stop{Pipeline: "web", Execution: execution(4), Abandon: true, Reason: "no", By: alice}},
 		{"put_approval_result", orchestrator.Approval{Pipeline: "web", Stage: "Deploy", Action: "Ask", Token: approval, By: alice}},
+		{"put_job_success_result", orchestrator.JobSuccess{
+			Job: ran(5), Variables: map[string]string{"SIZE": "12"}, Summary: "checked", ExternalID: "x-1", Percent: 100,
+			Revision: &action.Revision{ID: "abc", Change: "c1", Summary: "Paint", Created: dawn},
+		}},
+		{"put_job_failure_result", orchestrator.JobFailure{Job: ran(5), Type: "ConfigurationError", Message: "no bucket", ExternalID: "x-1"}},
 		{"retry_stage_execution", orchestrator.Retry{Pipeline: "web", Stage: "Build", Execution: execution(3), Mode: pipeline.FailedActions, By: alice}},
+		{"rollback_stage", orchestrator.Rollback{Pipeline: "web", Stage: "Build", Target: execution(2), By: alice}},
+		{"override_stage_condition", orchestrator.Override{Pipeline: "web", Stage: "Build", Execution: execution(3), Gate: record.OnSuccess, By: alice}},
 		{"enable_stage_transition", orchestrator.Transition{Pipeline: "web", Stage: "Deploy", Enabled: true, By: alice}},
 		{"disable_stage_transition", orchestrator.Transition{Pipeline: "web", Stage: "Build", Outbound: true, Reason: "freeze", By: alice}},
 	}

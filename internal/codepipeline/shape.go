@@ -47,6 +47,9 @@ type list struct {
 	of       shape
 }
 
+// A dictionary has keys of one shape. Its values are checked by the decoder.
+type dictionary struct{ key shape }
+
 // anything is whatever the decoder accepts.
 type anything struct{}
 
@@ -140,6 +143,18 @@ func (l list) check(path string, value any, broken *[]string) {
 			continue
 		}
 		l.of.check(element(path, i), v, broken)
+	}
+}
+
+func (d dictionary) check(path string, value any, broken *[]string) {
+	tree, _ := value.(map[string]any)
+	for _, key := range sortedKeys(tree) {
+		var wrong []string
+		d.key.check("", key, &wrong)
+		for _, w := range wrong {
+			_, constraint, _ := strings.Cut(w, "constraint: ")
+			breaks(broken, path, "Map keys must satisfy constraint: ["+constraint+"]")
+		}
 	}
 }
 

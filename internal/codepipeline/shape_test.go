@@ -53,6 +53,14 @@ func TestValidationTexts(t *testing.T) {
 			"variables.1.member.value", "satisfy regular expression pattern: .*"}},
 		{"StopPipelineExecution", `{"pipelineName":"web","pipelineExecutionId":"1","reason":"` + long + long + `"}`, []string{
 			"pipelineExecutionId", uuid, "reason", "have length less than or equal to 200"}},
+		{"PutJobSuccessResult", `{"jobId":"1","currentRevision":{"revision":""},"continuationToken":"","executionDetails":{"summary":"","percentComplete":101},"outputVariables":{"ok":""}}`, []string{
+			"jobId", uuid,
+			"currentRevision.revision", tooFew, "currentRevision.changeIdentifier", notNull,
+			"continuationToken", tooFew,
+			"executionDetails.summary", tooFew, "executionDetails.percentComplete", "have value less than or equal to 100"}},
+		{"PutJobFailureResult", `{"jobId":"` + ran(1) + `","failureDetails":{"type":"Timeout","message":""}}`, []string{
+			"failureDetails.type", "satisfy enum value set: [JobFailed, ConfigurationError, PermissionError, RevisionOutOfSync, RevisionUnavailable, SystemUnavailable]",
+			"failureDetails.message", tooFew}},
 		{"GetPipelineExecution", `{}`, []string{"pipelineName", notNull, "pipelineExecutionId", notNull}},
 		{"ListPipelineExecutions", `{"pipelineName":"web","maxResults":101,"filter":{"succeededInStage":{"stageName":""}}}`, []string{
 			"maxResults", "have value less than or equal to 100",
@@ -94,5 +102,14 @@ func TestValidationTexts(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got.Message, want)
 			}
 		})
+	}
+}
+
+// TestMapKeys pins what is said of a key that may not be one.
+func TestMapKeys(t *testing.T) {
+	const want = `{"__type":"ValidationException","message":"1 validation error detected: Value at 'outputVariables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [A-Za-z0-9@\\-_]+]"}`
+	w := post(serve(t, new(orchestrated), codepipeline.Options{}), "PutJobSuccessResult", `{"jobId":"`+ran(1)+`","outputVariables":{"ok":"","a.b":""}}`)
+	if got := w.Body.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

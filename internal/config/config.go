@@ -7,6 +7,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"slices"
 	"strconv"
@@ -31,6 +32,14 @@ func (e *Env) String(key string) string {
 		note(&e.missing, key)
 	}
 	return v
+}
+
+// Need remembers those of keys that are unset or empty, to be named together
+// before anything is made of some of them.
+func (e *Env) Need(keys ...string) {
+	for _, key := range keys {
+		e.String(key)
+	}
 }
 
 // Optional returns the value of key; "" if it is unset, which is no fault.
@@ -58,6 +67,11 @@ func (e *Env) Bool(key string) bool {
 		}
 		return v == "true", nil
 	})
+}
+
+// Text reads the value of key into v; what says what a value looks like.
+func (e *Env) Text(key, what string, v encoding.TextUnmarshaler) {
+	parse(e, key, what, func(text string) (struct{}, error) { return struct{}{}, v.UnmarshalText([]byte(text)) })
 }
 
 // Err reports everything that is missing or malformed, or nil.

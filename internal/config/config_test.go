@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,8 @@ func TestFaults(t *testing.T) {
 		want string
 	}{
 		{"all that is missing", func(e *config.Env) { e.String("A"); e.Int("B"); e.Duration("C"); e.Bool("D") }, "missing environment: A, B, C, D"},
+		{"needed", func(e *config.Env) { e.Need("ONE", "A", "EMPTY") }, "missing environment: A, EMPTY"},
+		{"not a text", func(e *config.Env) { e.Text("ONE", "a level", new(slog.Level)) }, "malformed environment: ONE is not a level"},
 		{"empty is missing", func(e *config.Env) { e.String("EMPTY") }, "missing environment: EMPTY"},
 		{"asked twice, named once", func(e *config.Env) { e.String("A"); e.String("A") }, "missing environment: A"},
 		{"not a number", func(e *config.Env) { e.Int("SECRET") }, "malformed environment: SECRET is not a whole number such as 16"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/bus"
 	"github.com/sluice-ci/sluice/internal/codepipeline"
+	"github.com/sluice-ci/sluice/internal/hook"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
@@ -21,16 +22,24 @@ import (
 //	GET  /logs/{actionExecutionId}    the log so far, text/plain; ?offset=N bytes to skip
 //	GET  /decisions/{pipeline}        JSON list of record.Decision, newest first
 //	GET  /events                      JSON: a page of what was announced, oldest first; ?after= the page before
+//	GET  /links/{execution}           JSON list of Mail: those with links to approvals that it waits for
+//	     /approve/{secret}            the page of an approval, see package hook
 func (s *System) Handler(port int) (http.Handler, error) {
 	api, err := codepipeline.New(s.Service, s.Records, Region, codepipeline.Options{User: userName(), Log: s.opts.Log})
 	if err != nil {
 		return nil, err
 	}
+	pages, err := hook.New(s.Service, s.opts.Log)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
+	mux.Handle("/approve/", pages)
 	mux.HandleFunc("GET /logs/{id}", s.log)
 	mux.HandleFunc("GET /decisions/{pipeline}", s.decisions)
 	mux.HandleFunc("GET /events", s.events)
+	mux.HandleFunc("GET /links/{execution}", s.links)
 	return codepipeline.Loopback(mux, port), nil
 }
 

@@ -42,6 +42,10 @@ type Options struct {
 	AcceptLoss bool // open although acknowledged writes are missing
 	Simulate   bool // simulate every action but approvals
 	Paused     bool // open to look: nothing goes on, and what is written is carried out by the next Open
+
+	// URL is where the handler is served for as long as people read mails, such
+	// as http://127.0.0.1:4317. Mails link to it; empty: they have no links.
+	URL string
 }
 
 // A System is an open data folder with everything that works on it. Exactly
@@ -124,7 +128,9 @@ func (s *System) assemble(ctx context.Context) error {
 	s.Service, err = orchestrator.New(
 		orchestrator.Ports{Store: s.store, Machine: s.engine, Catalog: s.catalog, Bus: s.mail},
 		orchestrator.Home{Account: Account, Region: Region},
-		orchestrator.Options{Log: s.opts.Log},
+		orchestrator.Options{Log: s.opts.Log, Mail: orchestrator.Mail{
+			Alerts: topic("alerts"), Approvals: topic("approvals"), Pages: s.opts.URL, Endpoint: s.opts.URL,
+		}},
 	)
 	if err != nil {
 		return err
@@ -148,6 +154,11 @@ func (s *System) assemble(ctx context.Context) error {
 	s.wg.Go(func() { s.sweep(background) })
 	return nil
 }
+
+// topic names a topic whose messages stay in the mailbox. A link in one of them
+// lies in the data folder, as the approval's token does, and opens a page that
+// only this machine can reach, where nobody needs a secret to approve.
+func topic(name string) string { return "arn:aws:sns:" + Region + ":" + Account + ":" + name }
 
 // observe hears of every transaction that was committed.
 func (s *System) observe(ops []store.Op) {

@@ -32,6 +32,9 @@ func (c *change) announcePipeline(e *record.Execution, state events.State) {
 		detail.StopComment = e.Stop.Reason
 	}
 	c.announce(e, detail)
+	if state == events.Failed {
+		c.failed = append(c.failed, e)
+	}
 }
 
 // announceStage says what became of a stage of an execution.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/sluice-ci/sluice/events"
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
@@ -30,23 +31,28 @@ func (s *Service) PutApproval(ctx context.Context, in Approval) (time.Time, erro
 		if err := answerable(a, in, c.at); err != nil {
 			return err
 		}
-		e, err := c.execution(a.Execution)
-		if err != nil {
-			return err
-		}
-		a.UpdatedBy = in.By
-		if in.Approved {
-			c.endAction(e, a, pipeline.Succeeded, action.Result{Summary: in.Summary})
-			return nil
-		}
-		result := action.Fail(action.JobFailed, "Rejected by "+in.By)
-		if in.Summary != "" {
-			result.Summary = in.Summary
-		}
-		c.endAction(e, a, pipeline.Failed, result)
-		return nil
+		return c.settle(a, in.Approved, in.Summary, in.By)
 	})
 	return at, err
+}
+
+// settle ends an approval with somebody's answer.
+func (c *change) settle(a *record.Action, approved bool, summary, by string) error {
+	e, err := c.execution(a.Execution)
+	if err != nil {
+		return err
+	}
+	a.UpdatedBy = by
+	if approved {
+		c.endAction(e, a, pipeline.Succeeded, action.Result{Summary: summary})
+		return nil
+	}
+	result := action.Fail(action.JobFailed, "Rejected by "+by)
+	if summary != "" {
+		result.Summary = summary
+	}
+	c.endAction(e, a, pipeline.Failed, result)
+	return nil
 }
 
 // approvalOf returns the latest execution of the approval that in names.
@@ -122,23 +128,24 @@ func answerable(a *record.Action, in Approval, now time.Time) error {
 	return nil
 }
 
-// requestApproval tells the action's topic, if it has one, that an answer is
-// asked for (user guide, JSON data format for manual approval notifications).
+// requestApproval tells people, and the action's topic, if it has one, that an
+// answer is asked for. What the topic gets is CodePipeline's (user guide, JSON
+// data format for manual approval notifications).
 func (c *change) requestApproval(a *record.Action, token string) {
+	c.askPeople(a)
 	conf := a.Job.Action.Configuration
 	if conf["NotificationArn"] == "" {
 		return
 	}
 	console := fmt.Sprintf("https://console.aws.amazon.com/codepipeline/home?region=%s#/view/%s", c.home.Region, url.PathEscape(a.Pipeline))
-	message, err := json.Marshal(map[string]any{
-		"region":      c.home.Region,
-		"consoleLink": console,
-		"approval": map[string]string{
-			"pipelineName": a.Pipeline, "stageName": a.Stage, "actionName": a.Name,
-			"token": token, "expires": a.Job.Deadline.UTC().Format("2006-01-02T15:04Z"),
-			"externalEntityLink": conf["ExternalEntityLink"],
-			"approvalReviewLink": fmt.Sprintf("%s/%s/%s/approve/%s", console, url.PathEscape(a.Stage), url.PathEscape(a.Name), token),
-			"customData":         conf["CustomData"],
+	message, err := json.Marshal(events.ApprovalNotification{
+		Region: c.home.Region, ConsoleLink: console,
+		Approval: events.Approval{
+			PipelineName: a.Pipeline, StageName: a.Stage, ActionName: a.Name,
+			Token: token, Expires: a.Job.Deadline.UTC().Format("2006-01-02T15:04Z"),
+			ExternalLink: conf["ExternalEntityLink"],
+			ReviewLink:   fmt.Sprintf("%s/%s/%s/approve/%s", console, url.PathEscape(a.Stage), url.PathEscape(a.Name), token),
+			CustomData:   conf["CustomData"],
 		},
 	})
 	if err != nil {

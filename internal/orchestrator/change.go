@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -33,6 +34,7 @@ type change struct {
 	gates      map[store.Key]*tracked[record.Gate]
 	ruled      []record.ActionID // rules that this change has ended
 	extra      []store.Op
+	failed     []*record.Execution // that this change lets fail
 	out        record.Outbox
 }
 
@@ -79,10 +81,10 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 
 // write sends the transaction. Records that were only read become checks.
 func (c *change) write() error {
-	if err := c.settleGates(); err != nil {
+	if err := errors.Join(c.settleGates(), c.alert()); err != nil {
 		return err
 	}
-	ops := append(c.extra, c.outboxRow()...)
+	ops := append(c.extra, c.outboxRows()...)
 	for id, t := range c.executions {
 		ops = append(ops, t.op(record.ExecutionKey(id)))
 	}
@@ -205,18 +207,31 @@ func (c *change) remove(key store.Key) {
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Delete, If: store.Any})
 }
 
-// outboxRow returns the put of what is to be done after the change, if there is
-// anything. Rows are spread over shards; their ids sort by time.
-func (c *change) outboxRow() []store.Op {
-	if reflect.ValueOf(c.out).IsZero() {
-		return nil
+// outboxRows returns the puts of what is to be done after the change, if there
+// is anything. Each message to a topic has a row of its own: one that is not
+// taken is tried again for long, and nothing else is to be done again with it.
+func (c *change) outboxRows() []store.Op {
+	var ops []store.Op
+	rest := c.out
+	rest.Notices = nil
+	if !reflect.ValueOf(rest).IsZero() {
+		ops = append(ops, c.outboxRow(rest))
 	}
+	for _, n := range c.out.Notices {
+		ops = append(ops, c.outboxRow(record.Outbox{Notices: []record.Notice{n}}))
+	}
+	return ops
+}
+
+// outboxRow returns the put of a row. Rows are spread over shards; their ids
+// sort by time.
+func (c *change) outboxRow(out record.Outbox) store.Op {
 	id := c.newID()
-	c.out.ID, c.out.Created = fmt.Sprintf("%013d-%s", c.at.UnixMilli(), id), c.at
+	out.ID, out.Created = fmt.Sprintf("%013d-%s", c.at.UnixMilli(), id), c.at
 	h := fnv.New32a()
 	h.Write([]byte(id))
-	key := record.OutboxKey(int(h.Sum32()%record.OutboxShards), c.out.ID)
-	return []store.Op{{Key: key, Kind: store.Put, Value: record.Encode(c.out)}}
+	key := record.OutboxKey(int(h.Sum32()%record.OutboxShards), out.ID)
+	return store.Op{Key: key, Kind: store.Put, Value: record.Encode(out)}
 }
 
 // step lets ev happen to a stage and returns what follows.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
-	"github.com/sluice-ci/sluice/internal/bus"
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
@@ -85,10 +83,14 @@ func (s *Service) Act(ctx context.Context, row record.Outbox) error {
 	for _, in := range row.Kills {
 		errs = append(errs, s.sendAbout(ctx, in, Errand{Stop: true}))
 	}
+	for _, in := range row.Polls {
+		errs = append(errs, s.send(ctx, Errand{Job: in.Job, Due: in.Due, Cursor: in.Cursor}))
+	}
 	return errors.Join(errs...)
 }
 
-// Announce publishes what a row has to tell.
+// Announce publishes what a row has to tell. A message to a topic that nobody
+// has taken for a day counts as told.
 func (s *Service) Announce(ctx context.Context, row record.Outbox) error {
 	var errs []error
 	for _, event := range row.Publishes {
@@ -135,16 +137,4 @@ func (s *Service) sendAbout(ctx context.Context, id record.ActionID, what Errand
 	}
 	what.Job = a.Value.ID
 	return s.send(ctx, what)
-}
-
-// notify publishes a message for a topic.
-func (s *Service) notify(ctx context.Context, in record.Notice, at time.Time) error {
-	detail, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	return s.Bus.Publish(ctx, bus.Event{
-		ID: in.ID, Source: "sluice", DetailType: "Notification", Time: at,
-		Region: s.home.Region, Account: s.home.Account, Resources: []string{in.Topic}, Detail: detail,
-	})
 }

@@ -39,7 +39,7 @@ func conditionOf(st pipeline.Stage, kind record.GateKind) *pipeline.Condition {
 // openGate begins to evaluate cond. g is its record, which says whose task
 // waits.
 func (c *change) openGate(e *record.Execution, d pipeline.Declaration, st pipeline.Stage, kind record.GateKind, cond *pipeline.Condition, g *record.Gate) error {
-	g.Status, g.Updated = pipeline.InProgress, c.at
+	g.Status, g.Updated, e.Gated = pipeline.InProgress, c.at, true
 	for _, rule := range cond.Rules {
 		if _, err := c.newRule(e, d, st, kind, rule, 1); err != nil {
 			return err

@@ -20,8 +20,8 @@ func two(result string) []pipeline.Condition {
 	return []pipeline.Condition{{Result: result, Rules: []pipeline.Rule{check("One"), check("Two")}}}
 }
 
-// gated is app with a condition at a gate of stage Build.
-func gated(kind record.GateKind, result string) pipeline.Declaration {
+// behind is app with a condition at a gate of stage Build.
+func behind(kind record.GateKind, result string) pipeline.Declaration {
 	d := app(pipeline.Superseded)
 	switch st := &d.Stages[1]; kind {
 	case record.BeforeEntry:
@@ -93,7 +93,7 @@ func TestGates(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %s failing %q %t", tt.kind, tt.result, tt.failing, tt.buildFails), func(t *testing.T) {
 			w := newWorld(t, 11)
 			w.script(tt.failing, "", tt.buildFails)
-			w.create(gated(tt.kind, tt.result))
+			w.create(behind(tt.kind, tt.result))
 			id := w.start()
 			w.settle()
 			if w.execution(id).Stage == 3 && w.latest("Release", "Gate").Status == pipeline.InProgress && tt.execution == pipeline.Failed {
@@ -136,7 +136,7 @@ func TestGateWaits(t *testing.T) {
 				return w.svc.StopExecution(w.t.Context(), orchestrator.Stop{Pipeline: "app", Execution: id, Abandon: true})
 			}, pipeline.Abandoned, pipeline.Stopped},
 			"updated": {func(w *world, id string) error {
-				_, err := w.svc.UpdatePipeline(w.t.Context(), gated(kind, "FAIL"), "me")
+				_, err := w.svc.UpdatePipeline(w.t.Context(), behind(kind, "FAIL"), "me")
 				return err
 			}, pipeline.Cancelled, pipeline.Cancelled},
 			"timed out": {func(w *world, id string) error {
@@ -147,7 +147,7 @@ func TestGateWaits(t *testing.T) {
 			t.Run(string(kind)+" "+name, func(t *testing.T) {
 				w := newWorld(t, 12)
 				w.script("", "One", false)
-				w.create(gated(kind, "FAIL"))
+				w.create(behind(kind, "FAIL"))
 				id := w.start()
 				w.settle()
 				if got := w.gateOf(id, kind); got != pipeline.InProgress {
@@ -197,7 +197,7 @@ func (w *world) endRule(id string, status pipeline.Status) error {
 func TestRetryEvaluatesAgain(t *testing.T) {
 	w := newWorld(t, 13)
 	w.script("One", "", true)
-	w.create(gated(record.BeforeEntry, "FAIL"))
+	w.create(behind(record.BeforeEntry, "FAIL"))
 	id := w.start()
 	w.settle()
 	w.want(id, pipeline.Failed)

@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store"
 )
 
 const (
@@ -21,6 +22,12 @@ const (
 // Work that was lost, because the process that did it is gone, is recorded as
 // failed and tried again, so that a crash does not end an execution.
 func (s *Service) Report(ctx context.Context, id record.ActionID, result action.Result) error {
+	return s.report(ctx, id, "", result)
+}
+
+// report is Report for work that was at cursor before. If somebody else has
+// brought it further meanwhile, what is told of its progress is old.
+func (s *Service) report(ctx context.Context, id record.ActionID, cursor string, result action.Result) error {
 	var again *record.Action
 	err := s.change(ctx, func(c *change) error {
 		again = nil
@@ -33,6 +40,7 @@ func (s *Service) Report(ctx context.Context, id record.ActionID, result action.
 			return err
 		}
 		switch {
+		case !result.Status.Final() && a.Result.Cursor != cursor:
 		case !result.Status.Final():
 			c.progress(a, result)
 		case result.Status == action.Lost && a.Try < maxLost && e.Status == pipeline.InProgress:
@@ -56,10 +64,25 @@ func (c *change) progress(a *record.Action, result action.Result) {
 	if result.Token != "" && a.Result.Token == "" {
 		c.requestApproval(a, result.Token)
 	}
-	if a.Result.ExternalID == result.ExternalID && a.Result.Token == result.Token && a.Result.Summary == result.Summary && a.Result.Log == result.Log {
+	if result.Cursor != a.Result.Cursor {
+		c.out.Polls = append(c.out.Polls, record.Poll{Job: a.ID, Cursor: result.Cursor})
+	}
+	if a.Result.Cursor == result.Cursor && a.Result.ExternalID == result.ExternalID && a.Result.Percent == result.Percent && a.Result.Token == result.Token && a.Result.Summary == result.Summary && a.Result.Log == result.Log {
 		return
 	}
+	c.noteExternal(a, result.ExternalID)
 	a.Result, a.Updated = result, c.at
+}
+
+// noteExternal lets an action be found by what the service that does its work
+// calls that, when it is first known. Of all services only those of builds
+// tell of an end by that name.
+func (c *change) noteExternal(a *record.Action, id string) {
+	category := a.Job.Action.TypeID.Category
+	if id == "" || id == a.Result.ExternalID || category != pipeline.Build && category != pipeline.Test {
+		return
+	}
+	c.extra = append(c.extra, store.Op{Key: record.ExternalKey(id), Kind: store.Put, If: store.Any, Value: record.Encode(idOf(a)), Expires: c.at.Add(answered)})
 }
 
 // lost is the result of work whose process is gone.
@@ -126,9 +149,10 @@ func (c *change) endAction(e *record.Execution, a *record.Action, status pipelin
 	if result.ExternalID == "" {
 		result.ExternalID, result.ExternalURL, result.Log = a.Result.ExternalID, a.Result.ExternalURL, result.Log || a.Result.Log
 	}
+	c.noteExternal(a, result.ExternalID)
 	result.Status = status
 	a.Status, a.Result, a.Updated = status, result, c.at
-	if status == pipeline.Succeeded && result.Revision != nil {
+	if status == pipeline.Succeeded && result.Revision != nil && a.Job.Action.TypeID.Category == pipeline.Source {
 		c.noteRevision(e, a)
 	}
 	if a.Gate != "" {
@@ -165,14 +189,19 @@ func (c *change) noteRevision(e *record.Execution, a *record.Action) {
 // answer. jobID is the action execution id. It is called when a service says
 // that something ended, or when nobody has said anything for a while; either
 // may come first, or twice.
-func (s *Service) Resume(ctx context.Context, jobID string) error {
+func (s *Service) Resume(ctx context.Context, jobID string) error { return s.poll(ctx, jobID, "") }
+
+// poll is Resume by whoever's turn it is to go on from cursor. Work in pieces
+// that has come further is somebody else's turn, and there is nobody to ask.
+func (s *Service) poll(ctx context.Context, jobID, cursor string) error {
 	a, err := s.Records.Job(ctx, jobID)
-	if err != nil || a.Status.Final() {
+	if err != nil || a.Status.Final() || a.Result.Cursor != cursor {
 		return err
 	}
+	a.Job.Cursor = cursor
 	result, err := s.Catalog.Provider(a.Job.Action.TypeID).Poll(ctx, a.Job)
 	if err != nil {
 		return fmt.Errorf("poll action %s: %w", idOf(&a), err)
 	}
-	return s.Report(ctx, idOf(&a), result)
+	return s.report(ctx, idOf(&a), cursor, result)
 }

@@ -20,8 +20,8 @@ func back(automatic bool) pipeline.Declaration {
 	return d
 }
 
-// newest returns the execution that was started last.
-func (w *world) newest() record.Execution {
+// last returns the execution that was started last.
+func (w *world) last() record.Execution {
 	w.t.Helper()
 	all, err := w.svc.Records.Executions(w.t.Context(), "app", 0, 1)
 	if err != nil || len(all) == 0 {
@@ -107,7 +107,7 @@ func TestAutomaticRollback(t *testing.T) {
 	fails = zero
 	w.settle()
 	w.want(zero, pipeline.Failed)
-	if e := w.execution(zero); w.newest().ID != zero || !strings.Contains(e.StatusSummary, "nothing to roll back to") {
+	if e := w.execution(zero); w.last().ID != zero || !strings.Contains(e.StatusSummary, "nothing to roll back to") {
 		t.Errorf("the first failure says %q; want that there is nothing to roll back to", e.StatusSummary)
 	}
 	first := w.start()
@@ -117,7 +117,7 @@ func TestAutomaticRollback(t *testing.T) {
 	fails = second
 	w.settle()
 	w.want(second, pipeline.Failed)
-	e := w.newest()
+	e := w.last()
 	w.want(e.ID, pipeline.Succeeded)
 	if e.Type != record.Rollback || e.Target != first || e.Trigger.Type != "AutomatedRollback" || !strings.Contains(e.Trigger.Detail, second) {
 		t.Errorf("it was followed by %s to %q because of %+v; want a rollback to %s", e.Type, e.Target, e.Trigger, first)
@@ -128,7 +128,7 @@ func TestAutomaticRollback(t *testing.T) {
 func TestRollbackRefused(t *testing.T) {
 	w := newWorld(t, 24)
 	w.outcome = func(j action.Job) action.Result {
-		if j.Action.Name == "Lint" && j.ExecutionID == w.newest().ID && w.newest().Seq == 2 {
+		if j.Action.Name == "Lint" && j.ExecutionID == w.last().ID && w.last().Seq == 2 {
 			return action.Fail(action.JobFailed, "lint found something")
 		}
 		return action.Result{}

@@ -196,6 +196,9 @@ func artifactKey(name, artifact, id string) string {
 // work has the provider of an action, which is recorded, start its job and
 // records what it says.
 func (s *Service) work(ctx context.Context, a *record.Action) error {
+	if a.Result.Cursor != "" {
+		return nil // it has come further than its start
+	}
 	result, err := s.Catalog.Provider(a.Job.Action.TypeID).Start(ctx, a.Job)
 	if err != nil {
 		return fmt.Errorf("start action %s: %w", idOf(a), err)

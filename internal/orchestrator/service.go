@@ -61,6 +61,7 @@ type Mail struct {
 	Alerts    string // ARN of the topic of failures; empty: nobody is told
 	Approvals string // ARN of the topic of approvals that are asked for; empty: nobody is told
 	Pages     string // what links to the approval page begin with, such as https://host; empty: a mail has the command only
+	Endpoint  string // URL of the API, for the commands in mails; empty: where "sluice connect" listens
 }
 
 // A Service carries out the use cases. It is safe for concurrent use; any

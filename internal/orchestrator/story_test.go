@@ -409,6 +409,9 @@ func walk(t *testing.T, mode pipeline.Mode, seed uint64) {
 		if id == newest && e.Status == pipeline.SupersededExecution {
 			t.Errorf("%s seed %d: the newest execution was superseded", mode, seed)
 		}
+		if told, want := w.alertsOf(id), e.Status == pipeline.Failed; len(told) > 1 || (len(told) == 1) != want {
+			t.Errorf("%s seed %d: execution %d is %s; %d alerts tell of it", mode, seed, e.Seq, e.Status, len(told))
+		}
 		if e.Status == pipeline.Failed && !fails[id] {
 			t.Errorf("%s seed %d: execution %d failed although none of its work did: %s", mode, seed, e.Seq, e.StatusSummary)
 		}
@@ -455,6 +458,13 @@ func (w *world) approveAny() bool {
 				continue
 			}
 			any = true
+			if link := w.linkTo(a.ID); link != "" && w.rng.IntN(2) == 0 {
+				w.must(func() error {
+					_, err := w.svc.Decide(w.t.Context(), orchestrator.Decision{Secret: link, Pipeline: "app", Approved: true, Summary: "ok"})
+					return err
+				})
+				continue
+			}
 			w.must(func() error {
 				_, err := w.svc.PutApproval(w.t.Context(), orchestrator.Approval{
 					Pipeline: "app", Stage: a.Stage, Action: a.Name, Token: a.Result.Token, Approved: true, Summary: "ok",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -38,11 +39,13 @@ func (s *Service) sweepExecution(ctx context.Context, e record.Execution) error 
 	if err != nil {
 		return err
 	}
-	rules, err := s.Records.Rules(ctx, e.ID)
-	if err != nil {
-		return err
+	if e.Gated {
+		rules, err := s.Records.Rules(ctx, e.ID)
+		if err != nil {
+			return err
+		}
+		all = append(all, rules...)
 	}
-	all = append(all, rules...)
 	for _, a := range all {
 		switch {
 		case a.Status != pipeline.InProgress:
@@ -50,7 +53,14 @@ func (s *Service) sweepExecution(ctx context.Context, e record.Execution) error 
 			if err := s.expire(ctx, idOf(&a)); err != nil {
 				return err
 			}
-		default:
+		case a.Result.Cursor != "":
+			if stalled(a, s.now()) {
+				err = s.send(ctx, Errand{Job: a.ID, Cursor: a.Result.Cursor})
+			}
+			if err != nil {
+				return err
+			}
+		case asks(a, s.now()):
 			if err := s.send(ctx, Errand{Job: a.ID}); err != nil {
 				return err
 			}
@@ -64,6 +74,36 @@ func (s *Service) sweepExecution(ctx context.Context, e record.Execution) error 
 		return nil
 	}
 	return s.Ended(ctx, e.Run, "the state machine ended as "+string(status))
+}
+
+// asks reports whether the sweep of this minute asks how the work of a stands.
+// An approval that has its token waits for people, who tell. Of other work the
+// end is told too, as a rule, and the older it is, the longer it takes anyway:
+// it is asked for each minute for five minutes, then every 5 minutes for an
+// hour, then every 15.
+func asks(a record.Action, now time.Time) bool {
+	if a.Job.Action.TypeID.Category == pipeline.Approval && a.Result.Token != "" {
+		return false
+	}
+	age := int(now.Sub(a.Started) / time.Minute)
+	switch {
+	case age < 5:
+		return true
+	case age < 60:
+		return age%5 == 0
+	}
+	return age%15 == 0
+}
+
+// piece is longer than anybody works on one piece of work: a function lives
+// for 15 minutes.
+const piece = 20 * time.Minute
+
+// stalled reports whether the sweep of this minute has somebody go on with
+// work in pieces, because whoever's turn it was is gone.
+func stalled(a record.Action, now time.Time) bool {
+	minutes := int(now.Sub(a.Updated) / time.Minute)
+	return minutes > 0 && minutes%int(piece/time.Minute) == 0
 }
 
 // expire fails an action whose time is up and stops its work.

@@ -62,6 +62,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	svc, err := orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{
 		Now:   func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
 		NewID: func() string { w.ids++; return fmt.Sprintf("00000000-0000-4000-8000-%012d", w.ids) },
+		Mail:  orchestrator.Mail{Alerts: alerts, Approvals: approvals, Pages: "https://pages.example/"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -34,6 +34,9 @@ const (
 	ConcurrentExecutionsLimit  Code = "ConcurrentPipelineExecutionsLimitExceededException"
 	InvalidApprovalToken       Code = "InvalidApprovalTokenException"
 	ApprovalAlreadyCompleted   Code = "ApprovalAlreadyCompletedException"
+	JobNotFound                Code = "JobNotFoundException"
+	InvalidJobState            Code = "InvalidJobStateException"
+	OutputVariablesTooLarge    Code = "OutputVariablesSizeExceededException"
 	Conflict                   Code = "ConflictException"
 	LimitExceeded              Code = "LimitExceededException"
 	InternalFailure            Code = "InternalFailure"    // ours to fix; the message stays in the log

@@ -109,7 +109,7 @@ func (r *resolver) failure(what, name string) error {
 // by the inside of a JSON string, one outside of strings by a JSON scalar. A
 // text that is one reference and nothing else is that value.
 func resolveJSON(text string, lookup Lookup) (string, error) {
-	if loc := reference.FindStringIndex(strings.TrimSpace(text)); loc != nil && loc[0] == 0 && loc[1] == len(strings.TrimSpace(text)) {
+	if loc := reference().FindStringIndex(strings.TrimSpace(text)); loc != nil && loc[0] == 0 && loc[1] == len(strings.TrimSpace(text)) {
 		return Resolve(text, lookup)
 	}
 	inside := stringsOf(text)

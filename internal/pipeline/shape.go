@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -14,14 +15,15 @@ import (
 // how to say both to a person.
 type text struct {
 	min, max int
-	pattern  *regexp.Regexp
-	source   string // the pattern as the service prints it
+	pattern  func() *regexp.Regexp // compiled on first use: a function that never validates starts sooner; nil: anything
+	source   string                // the pattern as the service prints it
 	fix      string
 }
 
 // pattern returns a text whose whole value matches source.
 func pattern(min, max int, source, fix string) text {
-	return text{min, max, regexp.MustCompile(`^(?:` + source + `)$`), source, fix}
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:` + source + `)$`) })
+	return text{min, max, compiled, source, fix}
 }
 
 // length returns a text of any characters.
@@ -71,7 +73,7 @@ func (c *checker) optional(path, value string, t text) {
 	if n < t.min {
 		c.broken(path, value, atLeast(t.min), t.fix)
 	}
-	if t.pattern != nil && !t.pattern.MatchString(value) {
+	if t.pattern != nil && !t.pattern().MatchString(value) {
 		c.broken(path, value, "Member must satisfy regular expression pattern: "+t.source, t.fix)
 	}
 }

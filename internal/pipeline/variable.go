@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Namespaces that belong to the service.
@@ -23,13 +24,15 @@ func (r Reference) String() string { return "#{" + r.Namespace + "." + r.Key + "
 
 // reference matches the whole syntax: no nesting, no defaults, no functions.
 // The documentation allows ^ [ ] * $ in keys besides what the API does.
-var reference = regexp.MustCompile(`#\{([A-Za-z0-9@\-_]+)\.([A-Za-z0-9@\-_^\[\]*$]+)\}`)
+var reference = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`#\{([A-Za-z0-9@\-_]+)\.([A-Za-z0-9@\-_^\[\]*$]+)\}`)
+})
 
 // References returns every reference in text, in order, repeats included.
 // Whatever is not exactly a reference is text.
 func References(text string) []Reference {
 	var refs []Reference
-	for _, m := range reference.FindAllStringSubmatch(text, -1) {
+	for _, m := range reference().FindAllStringSubmatch(text, -1) {
 		refs = append(refs, Reference{m[1], m[2]})
 	}
 	return refs
@@ -51,7 +54,7 @@ func replace(text string, lookup Lookup, encode func(offset int, value string) (
 	var b strings.Builder
 	var missing Unresolved
 	end := 0
-	for _, m := range reference.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reference().FindAllStringSubmatchIndex(text, -1) {
 		ref := Reference{text[m[2]:m[3]], text[m[4]:m[5]]}
 		value, ok := lookup(ref.Namespace, ref.Key)
 		if !ok {

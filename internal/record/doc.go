@@ -15,11 +15,15 @@
 //	EXEC#<execution>         ACT#<attempt>#<stage>#<action>#<try>   Action
 //	EXEC#<execution>         RULE#<attempt>#<stage>#<gate>#<rule>#<try>   Action, of a rule
 //	EXEC#<execution>         GATE#<attempt>#<stage>#<gate>     Gate
-//	JOB#<action execution>   JOB                    ActionID
+//	JOB#<job>                JOB                    ActionID, by the id of the action execution or of a continuation of it
+//	JOB#<job>                TOLD                   Told, if a function has answered
+//	CALL#<action execution>  CALL                   Call of a function
+//	EXT#<external id>        EXT                    ActionID, by what a build service calls its work
 //	EXEC#<execution>         TOK#<stage>            Waiter
 //	STAGE#<pipeline>#<stage> LOCK                   Stage
 //	STAGE#<pipeline>#<stage> ACT#<action>           key of the action's latest execution
 //	OUT#<shard>              <id>                   Outbox
+//	LINK#<hash>              LINK                   Link to an approval, by the SHA-256 of its secret
 //	IDEM#<scope>             <key>                  what a repeated request was answered
 //	TRIG#<pipeline>          <time>#<id>            Decision
 //

@@ -55,8 +55,13 @@ func GateKey(execution string, attempt int, stage string, kind GateKind) store.K
 	return store.Key{PK: "EXEC#" + execution, SK: fmt.Sprintf("GATE#%04d#%s#%s", attempt, stage, kind)}
 }
 
-// JobKey is the key of the ActionID of an action execution, found by its id.
+// JobKey is the key of the ActionID of an action execution, found by its id or
+// by that of a job that continues it.
 func JobKey(id string) store.Key { return store.Key{PK: "JOB#" + id, SK: "JOB"} }
+
+// ExternalKey is the key of the ActionID of an action execution, found by what
+// the service that does its work calls that.
+func ExternalKey(id string) store.Key { return store.Key{PK: "EXT#" + id, SK: "EXT"} }
 
 // WaiterKey is the key of a Waiter.
 func WaiterKey(execution, stage string) store.Key {

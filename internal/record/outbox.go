@@ -21,6 +21,7 @@ type Outbox struct {
 	Answers   []Answer    `json:"answers,omitempty"`
 	Begins    []ActionID  `json:"begins,omitempty"` // rules whose work is to be started
 	Kills     []ActionID  `json:"kills,omitempty"`  // actions that were abandoned and whose work is to be stopped
+	Polls     []Poll      `json:"polls,omitempty"`
 	Publishes []bus.Event `json:"publishes,omitempty"`
 	Notices   []Notice    `json:"notices,omitempty"`
 }
@@ -57,6 +58,16 @@ type Answer struct {
 	Cause string `json:"cause,omitempty"`
 }
 
+// A Poll asks the provider of an action how its work stands.
+type Poll struct {
+	Job string    `json:"job"`          // action execution id
+	Due time.Time `json:"due,omitzero"` // there is nothing to be heard before
+
+	// Cursor is where the work has come to and has to go on from; empty when
+	// it goes on elsewhere by itself.
+	Cursor string `json:"cursor,omitempty"`
+}
+
 // An ActionID tells one try of an action from all others.
 type ActionID struct {
 	Execution string   `json:"execution"`
@@ -75,10 +86,16 @@ func (id ActionID) Key() store.Key {
 	return ActionKey(id.Execution, id.Attempt, id.Stage, id.Name, id.Try)
 }
 
-// A Notice is a message to a topic, such as the request for an approval.
+// A Notice is a message to a topic. Exactly one of Message, Text and Asks says
+// what is in it.
 type Notice struct {
 	ID      string          `json:"id"` // the same for every delivery
 	Topic   string          `json:"topic"`
 	Subject string          `json:"subject"`
-	Message json.RawMessage `json:"message"`
+	Message json.RawMessage `json:"message,omitempty"` // JSON, for programs
+	Text    string          `json:"text,omitempty"`    // plain text, for people
+
+	// Asks is the approval that people are asked for. The text is made when it
+	// is delivered, because it may hold a secret, and none is ever kept here.
+	Asks *ActionID `json:"asks,omitempty"`
 }

@@ -213,6 +213,19 @@ func (r Reader) Job(ctx context.Context, id string) (Action, error) {
 	return a.Value, err
 }
 
+// External returns the action whose work a service knows by id, or
+// ActionExecutionNotFoundException: then it is not recorded yet, or not ours.
+func (r Reader) External(ctx context.Context, id string) (Action, error) {
+	v, err := load[ActionID](ctx, r, ExternalKey(id), func() error {
+		return pipeline.Errorf(pipeline.ActionExecutionNotFound, "No action execution is known whose work is called '%s'", id)
+	})
+	if err != nil {
+		return Action{}, err
+	}
+	a, err := r.Action(ctx, v.Value)
+	return a.Value, err
+}
+
 // Stage returns the lock of a stage; one that was never entered is free. The
 // zero State has no mode: the caller knows the pipeline's.
 func (r Reader) Stage(ctx context.Context, name, stageName string) (Versioned[Stage], error) {

@@ -68,6 +68,7 @@ type Execution struct {
 	Variables []Variable                 `json:"variables,omitempty"` // pipeline level, resolved
 	Overrides map[string]action.Override `json:"overrides,omitempty"` // by source action
 	Revisions []Revision                 `json:"revisions,omitempty"`
+	Gated     bool                       `json:"gated,omitempty"`   // whether any condition was evaluated
 	Skipped   []string                   `json:"skipped,omitempty"` // stages that an entry condition left out
 	Stop      *Stop                      `json:"stop,omitempty"`
 	Again     bool                       `json:"again,omitempty"`  // what failed in its stage is to run again when the rest has ended

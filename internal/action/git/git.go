@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
@@ -76,7 +75,7 @@ func (s source) fetch(ctx context.Context, job action.Job) (action.Result, error
 	}
 	out.Revision = found.ID
 	vars := variables(job.Action, found)
-	message := clip(found.Message, maxSummary)
+	message := whole.Clip(found.Message, whole.MaxSummary)
 	return action.Result{
 		Status:      pipeline.Succeeded,
 		Summary:     message,
@@ -232,19 +231,6 @@ func cloneRef(ref CloneRef) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-const (
-	maxSummary = 2048    // characters, of a revision's summary
-	maxMessage = 100_000 // characters; all variables of an action may take 122,880 bytes
-)
-
-// clip shortens text to at most n bytes, between two characters.
-func clip(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "")
-}
-
 // variables are the output variables that the action's provider documents
 // (user guide, Variables reference).
 func variables(a pipeline.Action, f finding) map[string]string {
@@ -252,7 +238,7 @@ func variables(a pipeline.Action, f finding) map[string]string {
 	vars := map[string]string{
 		"AuthorDate":    date(f.AuthorDate),
 		"CommitId":      f.ID,
-		"CommitMessage": clip(f.Message, maxMessage),
+		"CommitMessage": whole.Clip(f.Message, whole.MaxMessage),
 	}
 	if f.branch != "" {
 		vars["BranchName"] = f.branch

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/cloneref"
 	"github.com/sluice-ci/sluice/internal/action/whole"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/mapping"
@@ -97,6 +98,9 @@ func (d deploy) write(ctx context.Context, job action.Job) (string, error) {
 		return "", err
 	}
 	defer artifact.Close()
+	if cloneref.Is(artifact, input.Size) {
+		return "", refuse(action.ConfigurationError, "%s", cloneref.Refusal(job.Inputs[0].Name))
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", refuse(action.ConfigurationError, "Bucket %s: %v.", c["BucketName"], err)
 	}

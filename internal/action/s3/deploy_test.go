@@ -243,6 +243,8 @@ func TestRefusals(t *testing.T) {
 		{"too many", many(t), nil, action.JobFailed, "more than 100000 entries"},
 		{"device", pack(t, entry{"d", "", fs.ModeDevice | 0o666}), nil, action.JobFailed, "only files, folders and links"},
 		{"pipe", pack(t, entry{"p", "", fs.ModeNamedPipe | 0o666}), nil, action.JobFailed, "only files, folders and links"},
+		{"reference", pack(t, entry{"codebuild-clone-ref.json", "{}", 0o644}), nil, action.ConfigurationError, "holds no files: it says what a build clones. Set OutputArtifactFormat"},
+		{"reference, whole", pack(t, entry{"codebuild-clone-ref.json", "{}", 0o644}), []string{"Extract", "false", "ObjectKey", "k"}, action.ConfigurationError, "holds no files"},
 		{"bomb", bomb(t), nil, action.JobFailed, "times its size"},
 	}
 	for _, tt := range tests {

@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) (blob.Store, Tamper)) {
 		{"OpenVerifiesTheRef", openVerifiesTheRef},
 		{"OpenObjectStaysWhatItWas", openObjectStaysWhatItWas},
 		{"ObjectsAreApart", objectsAreApart},
+		{"AdoptsWhatOthersWrote", adoptsWhatOthersWrote},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -232,4 +233,38 @@ func objectsAreApart(t *testing.T, s blob.Store, _ Tamper) {
 	want(t, s, a, "1")
 	want(t, s, b, "2")
 	want(t, s, c, "3")
+}
+
+// What somebody else wrote is adopted as it is then, and can be opened as that
+// only.
+func adoptsWhatOthersWrote(t *testing.T, s blob.Store, tamper Tamper) {
+	a, ok := s.(blob.Adopter)
+	if !ok {
+		t.Fatalf("%T is no blob.Adopter", s)
+	}
+	for _, size := range sizes {
+		first := create(t, s, fmt.Sprint("a/b/", size), content(size))
+		others := append(content(size), '!')
+		tamper(t, first, func([]byte) []byte { return others })
+		ref, err := a.Adopt(t.Context(), first.Bucket, first.Key)
+		if want := (blob.Ref{Bucket: first.Bucket, Key: first.Key, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(others)), Size: int64(len(others))}); err != nil || ref != want {
+			t.Errorf("Adopt of %d bytes: %+v, %v; want %+v", size, ref, err, want)
+			continue
+		}
+		want(t, s, ref, string(others))
+		tamper(t, ref, func([]byte) []byte { return content(size) })
+		if _, err := s.Open(t.Context(), ref); !errors.Is(err, blob.ErrDigest) {
+			t.Errorf("Open of %d bytes that changed after they were adopted: %v; want ErrDigest", size, err)
+		}
+	}
+	for _, ref := range []blob.Ref{{Bucket: "bucket", Key: "never"}, {Bucket: "nowhere", Key: "k"}, {Bucket: "bucket", Key: "a/b"}} {
+		if _, err := a.Adopt(t.Context(), ref.Bucket, ref.Key); !errors.Is(err, blob.ErrNotFound) || !strings.Contains(err.Error(), ref.Key) {
+			t.Errorf("Adopt of %s/%s: %v; want ErrNotFound that names it", ref.Bucket, ref.Key, err)
+		}
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.Adopt(cancelled, "bucket", "a/b/1000"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Adopt: %v; want context.Canceled", err)
+	}
 }

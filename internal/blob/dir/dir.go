@@ -29,7 +29,7 @@ const partial = ".partial"
 // Store keeps objects in a folder.
 type Store struct{ root *os.Root }
 
-var _ blob.Store = (*Store)(nil)
+var _ blob.Adopter = (*Store)(nil)
 
 // New returns the store in folder, and creates the folder if there is none.
 func New(folder string) (*Store, error) {
@@ -156,25 +156,52 @@ func (s *Store) Open(ctx context.Context, ref blob.Ref) (blob.Object, error) {
 }
 
 func (s *Store) open(ctx context.Context, name string, ref blob.Ref) (blob.Object, error) {
-	f, err := s.root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, blob.ErrNotFound
-	}
+	f, size, err := s.file(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, blob.ErrNotFound
-	}
-	if info.Size() != ref.Size {
-		return nil, fmt.Errorf("%w: it has %d bytes, not %d", blob.ErrDigest, info.Size(), ref.Size)
+	if size != ref.Size {
+		return nil, fmt.Errorf("%w: it has %d bytes, not %d", blob.ErrDigest, size, ref.Size)
 	}
 	return blob.Verified(ctx, f, ref, s.scratch)
+}
+
+// file opens the file of an object.
+func (s *Store) file(name string) (f *os.File, size int64, err error) {
+	f, err = s.root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, blob.ErrNotFound
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = blob.ErrNotFound
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
+
+// Adopt implements blob.Adopter.
+func (s *Store) Adopt(ctx context.Context, bucket, key string) (blob.Ref, error) {
+	name, err := objectPath(bucket, key)
+	if err != nil {
+		return blob.Ref{}, err
+	}
+	f, _, err := s.file(name)
+	if err != nil {
+		return blob.Ref{}, fmt.Errorf("adopt object %s/%s: %w", bucket, key, err)
+	}
+	defer f.Close()
+	ref, err := blob.Measure(ctx, bucket, key, f)
+	if err != nil {
+		return blob.Ref{}, fmt.Errorf("adopt object %s/%s: %w", bucket, key, err)
+	}
+	return ref, nil
 }
 
 // scratch returns a file that lives as long as it is open.

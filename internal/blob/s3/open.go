@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,6 +33,28 @@ func (s *Store) open(ctx context.Context, ref blob.Ref) (blob.Object, error) {
 		return nil, fmt.Errorf("%w: it has %d bytes, not %d", blob.ErrDigest, size, ref.Size)
 	}
 	return blob.Verified(ctx, out.Body, ref, s.scratch)
+}
+
+// Adopt implements blob.Adopter.
+func (s *Store) Adopt(ctx context.Context, bucket, key string) (blob.Ref, error) {
+	ref, err := s.adopt(ctx, bucket, key)
+	if err != nil {
+		return blob.Ref{}, fmt.Errorf("adopt object %s/%s: %w", bucket, key, err)
+	}
+	return ref, nil
+}
+
+func (s *Store) adopt(ctx context.Context, bucket, key string) (blob.Ref, error) {
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key, ExpectedBucketOwner: s.account}, verifiedHere)
+	if err != nil {
+		return blob.Ref{}, notFound(err)
+	}
+	defer out.Body.Close()
+	ref, err := blob.Measure(ctx, bucket, key, out.Body)
+	if err == nil && ref.Size != aws.ToInt64(out.ContentLength) {
+		err = io.ErrUnexpectedEOF
+	}
+	return ref, err
 }
 
 // verifiedHere keeps the SDK from computing the digest too.

@@ -68,7 +68,7 @@ type Store struct {
 	encryption               types.ServerSideEncryption
 }
 
-var _ blob.Store = (*Store)(nil)
+var _ blob.Adopter = (*Store)(nil)
 
 // New returns a store that talks to client.
 func New(client Client, opts Options) (*Store, error) {

@@ -111,6 +111,9 @@ func TestBrokenConnection(t *testing.T) {
 		if o != nil || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, blob.ErrDigest) {
 			t.Errorf("%d bytes: %v, %v; want no object and an unexpected end", size, o, err)
 		}
+		if ref, err := open(t, cut{client}, adapter.Options{}).Adopt(t.Context(), "bucket", "k"); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%d bytes: adopted as %+v, %v; want an unexpected end", size, ref, err)
+		}
 	}
 }
 

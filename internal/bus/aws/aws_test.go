@@ -101,6 +101,19 @@ func TestNotice(t *testing.T) {
 	}
 }
 
+// A text for people goes out as text, and nothing else that its detail has.
+func TestNoticeForPeople(t *testing.T) {
+	f := new(fake)
+	e := notification("n-1", "APPROVAL NEEDED", "null")
+	e.Detail = json.RawMessage(`{"subject":"s","text":"app waits.\nOpen \u003chttps://x\u003e & answer","link":"https://x","asks":{"stage":"S"}}`)
+	if err := open(t, f).Publish(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := sdk.ToString(f.messages[0].Message), "app waits.\nOpen <https://x> & answer"; got != want || len(f.messages[0].MessageAttributes) != 1 {
+		t.Errorf("message %q; want %q", got, want)
+	}
+}
+
 func TestSubject(t *testing.T) {
 	tests := []struct{ name, subject, want string }{
 		{"short", "APPROVAL NEEDED: AWS CodePipeline p for action a", "APPROVAL NEEDED: AWS CodePipeline p for action a"},

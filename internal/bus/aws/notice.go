@@ -22,9 +22,19 @@ const (
 )
 
 // A notice is the detail of a notification. Its topic is the event's resource.
+// What goes out is Message as it is, JSON for programs, or Text for people.
 type notice struct {
 	Subject string          `json:"subject"`
 	Message json.RawMessage `json:"message"`
+	Text    string          `json:"text"`
+}
+
+// body returns what goes out; empty when there is nothing.
+func (n notice) body() string {
+	if len(n.Message) == 0 || bytes.Equal(n.Message, []byte("null")) {
+		return n.Text
+	}
+	return string(n.Message)
 }
 
 // notify publishes the message of e to the topic that is its first resource.
@@ -36,16 +46,17 @@ func (b *Bus) notify(ctx context.Context, e bus.Event) error {
 	if len(e.Resources) == 0 || e.Resources[0] == "" {
 		return errors.New("a notification names its topic")
 	}
-	if len(n.Message) == 0 || bytes.Equal(n.Message, []byte("null")) {
+	body := n.body()
+	if body == "" {
 		return errors.New("a notification has a message")
 	}
 	const stringType = "String"
-	if size := len(n.Message) + len(idName) + len(stringType) + len(e.ID); size > maxMessage {
+	if size := len(body) + len(idName) + len(stringType) + len(e.ID); size > maxMessage {
 		return fmt.Errorf("%d bytes are over the limit of %d", size, maxMessage)
 	}
 	in := &sns.PublishInput{
 		TopicArn: &e.Resources[0],
-		Message:  aws.String(string(n.Message)),
+		Message:  &body,
 		MessageAttributes: map[string]types.MessageAttributeValue{
 			idName: {DataType: aws.String(stringType), StringValue: &e.ID},
 		},

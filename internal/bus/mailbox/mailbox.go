@@ -96,6 +96,9 @@ func (b *Bus) List(ctx context.Context, after string, limit int) (events []bus.E
 	return events, next, nil
 }
 
+// At returns the cursor in front of what happened at t, for List.
+func At(t time.Time) string { return t.UTC().Format(layout) }
+
 // Subscribe calls f with every event that is published from now on, one after
 // the other, until the returned function is called. f may take its time and
 // may publish: what it has not seen yet is kept for it.

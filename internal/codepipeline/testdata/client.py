@@ -34,7 +34,16 @@ assert state["actionStates"][0]["latestExecution"]["token"] == token, state
 answer = {"summary": "", "status": "Approved"}
 pipelines.put_approval_result(pipelineName="web", stageName="Deploy", actionName="Ask", result=answer, token=token)
 assert pipelines.start_pipeline_execution(name="web")["pipelineExecutionId"]
+job = "dddddddd-0000-4000-8000-000000000005"
+details = {"summary": "checked", "externalExecutionId": "x-1", "percentComplete": 50}
+revision = {"revision": "abc", "changeIdentifier": "c1", "created": datetime.datetime.now(), "revisionSummary": "Paint"}
+pipelines.put_job_success_result(jobId=job, currentRevision=revision, executionDetails=details, outputVariables={"SIZE": "12"})
+pipelines.put_job_success_result(jobId=job, continuationToken="page-2")
+pipelines.put_job_failure_result(jobId=job, failureDetails={"type": "JobFailed", "message": "no"})
 pipelines.stop_pipeline_execution(pipelineName="web", pipelineExecutionId=execution)
+pipelines.rollback_stage(pipelineName="web", stageName="Build", targetPipelineExecutionId=execution)
+pipelines.override_stage_condition(pipelineName="web", stageName="Build", pipelineExecutionId=execution, conditionType="BEFORE_ENTRY")
+pipelines.list_rule_executions(pipelineName="web")
 pipelines.retry_stage_execution(pipelineName="web", stageName="Build", pipelineExecutionId=execution, retryMode="ALL_ACTIONS")
 pipelines.disable_stage_transition(pipelineName="web", stageName="Build", transitionType="Inbound", reason="freeze")
 pipelines.enable_stage_transition(pipelineName="web", stageName="Build", transitionType="Inbound")

@@ -17,8 +17,8 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
+	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/cloudformation"
-	"github.com/sluice-ci/sluice/internal/action/aws/fault/faulttest"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -39,7 +39,7 @@ type setup struct {
 func newSetup(t *testing.T, opts cloudformation.Options) *setup {
 	t.Helper()
 	s := &setup{fake: newFake(), blobs: &wholetest.Blobs{}, opts: opts}
-	s.input = s.blobs.Put(t, "Bin", faulttest.Zip(t, map[string]string{
+	s.input = s.blobs.Put(t, "Bin", awsfake.Zip(t, map[string]string{
 		"template.yml":    "Resources: {}",
 		"big.yml":         strings.Repeat("# wide\n", 10_000),
 		"conf/prod.json":  `{"Parameters":{"Size":"1","Env":"prod"},"Tags":{"b":"2","a":"1"},"StackPolicy":{"Statement":[]}}`,
@@ -105,7 +105,7 @@ func TestContract(t *testing.T) {
 		s := newSetup(t, cloudformation.Options{})
 		return actiontest.Harness{
 			Open: func(t *testing.T, ended func(string)) action.Provider {
-				return faulttest.Driven(t, s.open(t), ended)
+				return awsfake.Driven(t, s.open(t), ended)
 			},
 			Succeeds: func(*testing.T) action.Job { s.fake.fails = false; return withOutput(s.job("CREATE_UPDATE")) },
 			Fails:    func(*testing.T) action.Job { s.fake.fails = true; return s.job("CREATE_UPDATE") },
@@ -350,7 +350,7 @@ func TestReplacementAcrossDeath(t *testing.T) {
 	deaths := 0
 	for range 100 {
 		r, err := s.open(t).Start(t.Context(), job)
-		if errors.Is(err, faulttest.ErrLost) {
+		if errors.Is(err, awsfake.ErrLost) {
 			deaths++
 		} else if err != nil {
 			t.Fatal(err)
@@ -368,8 +368,8 @@ func TestReplacementAcrossDeath(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	bench := func(mode string, state types.StackStatus, work string) func(t *testing.T) faulttest.Bench {
-		return func(t *testing.T) faulttest.Bench {
+	bench := func(mode string, state types.StackStatus, work string) func(t *testing.T) awsfake.Bench {
+		return func(t *testing.T) awsfake.Bench {
 			s := newSetup(t, cloudformation.Options{})
 			job := s.job(mode, "TemplateConfiguration", "Bin::conf/prod.json")
 			name := job.Action.Configuration["StackName"]
@@ -379,7 +379,7 @@ func TestFailures(t *testing.T) {
 					s.fake.sets[name+"/changes"] = &changeSet{status: types.ChangeSetStatusCreateComplete}
 				}
 			}
-			return faulttest.Bench{Provider: s.p, Service: &s.fake.Service, Job: job, Done: func() (n int) {
+			return awsfake.Bench{Provider: s.p, Service: &s.fake.Service, Job: job, Done: func() (n int) {
 				for _, op := range s.fake.ops {
 					if op == work {
 						n++
@@ -389,11 +389,11 @@ func TestFailures(t *testing.T) {
 			}}
 		}
 	}
-	faulttest.Failures(t, bench("CREATE_UPDATE", "", "CREATE"), "DescribeStacks", "CreateStack", "DescribeStackEvents")
-	faulttest.Failures(t, bench("CREATE_UPDATE", "CREATE_COMPLETE", "UPDATE"), "UpdateStack")
-	faulttest.Failures(t, bench("REPLACE_ON_FAILURE", "CREATE_FAILED", "DELETE"), "DeleteStack", "CreateStack")
-	faulttest.Failures(t, bench("CHANGE_SET_REPLACE", "CREATE_COMPLETE", "CHANGE_SET_UPDATE"), "DescribeChangeSet", "CreateChangeSet", "SetStackPolicy")
-	faulttest.Failures(t, bench("CHANGE_SET_EXECUTE", "CREATE_COMPLETE", "UPDATE"), "ExecuteChangeSet")
+	awsfake.Failures(t, bench("CREATE_UPDATE", "", "CREATE"), "DescribeStacks", "CreateStack", "DescribeStackEvents")
+	awsfake.Failures(t, bench("CREATE_UPDATE", "CREATE_COMPLETE", "UPDATE"), "UpdateStack")
+	awsfake.Failures(t, bench("REPLACE_ON_FAILURE", "CREATE_FAILED", "DELETE"), "DeleteStack", "CreateStack")
+	awsfake.Failures(t, bench("CHANGE_SET_REPLACE", "CREATE_COMPLETE", "CHANGE_SET_UPDATE"), "DescribeChangeSet", "CreateChangeSet", "SetStackPolicy")
+	awsfake.Failures(t, bench("CHANGE_SET_EXECUTE", "CREATE_COMPLETE", "UPDATE"), "ExecuteChangeSet")
 }
 
 func TestMaterial(t *testing.T) {

@@ -11,13 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
-	"github.com/sluice-ci/sluice/internal/action/aws/fault/faulttest"
+	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 )
 
 // A fake is a CloudFormation whose operations take three looks. It is as
 // strict about states as the service.
 type fake struct {
-	faulttest.Service
+	awsfake.Service
 	stacks  map[string]*stack
 	sets    map[string]*changeSet // by stack/name
 	made    int
@@ -125,7 +125,7 @@ func (f *fake) find(nameOrID *string) *stack {
 }
 
 func validation(format string, args ...any) error {
-	return faulttest.API("ValidationError", fmt.Sprintf(format, args...))
+	return awsfake.API("ValidationError", fmt.Sprintf(format, args...))
 }
 
 func (f *fake) DescribeStacks(_ context.Context, in *cloudformation.DescribeStacksInput, _ ...func(*cloudformation.Options)) (out *cloudformation.DescribeStacksOutput, err error) {
@@ -165,7 +165,7 @@ func (f *fake) CreateStack(_ context.Context, in *cloudformation.CreateStackInpu
 	err = f.Do("CreateStack", func() error {
 		st := f.find(in.StackName)
 		if st != nil && (st.token != aws.ToString(in.ClientRequestToken) || f.forgets) {
-			return faulttest.API("AlreadyExistsException", "Stack ["+st.name+"] already exists")
+			return awsfake.API("AlreadyExistsException", "Stack ["+st.name+"] already exists")
 		}
 		if st == nil {
 			st, f.last = f.add(*in.StackName), in
@@ -221,7 +221,7 @@ func (f *fake) CreateChangeSet(_ context.Context, in *cloudformation.CreateChang
 		st, key := f.find(in.StackName), *in.StackName+"/"+*in.ChangeSetName
 		switch {
 		case f.sets[key] != nil:
-			return faulttest.API("AlreadyExistsException", "ChangeSet "+key+" already exists")
+			return awsfake.API("AlreadyExistsException", "ChangeSet "+key+" already exists")
 		case in.ChangeSetType == types.ChangeSetTypeUpdate && st == nil:
 			return validation("Stack [%s] does not exist", *in.StackName)
 		case in.ChangeSetType == types.ChangeSetTypeUpdate && !slices.Contains(updatable, st.status):
@@ -246,7 +246,7 @@ func (f *fake) DescribeChangeSet(_ context.Context, in *cloudformation.DescribeC
 		}
 		cs := f.sets[key]
 		if cs == nil {
-			return faulttest.API("ChangeSetNotFound", "ChangeSet ["+*in.ChangeSetName+"] does not exist")
+			return awsfake.API("ChangeSetNotFound", "ChangeSet ["+*in.ChangeSetName+"] does not exist")
 		}
 		out = &cloudformation.DescribeChangeSetOutput{
 			StackId: &st.id, ChangeSetId: aws.String("arn:changeSet/" + key), Status: cs.status, Description: &cs.description, StatusReason: &cs.reason,
@@ -285,7 +285,7 @@ func (f *fake) ExecuteChangeSet(_ context.Context, in *cloudformation.ExecuteCha
 		switch {
 		case st.token == *in.ClientRequestToken && !f.forgets:
 		case cs.status != types.ChangeSetStatusCreateComplete || strings.HasSuffix(string(st.status), "_FAILED") || st.status == "UPDATE_IN_PROGRESS":
-			return faulttest.API("InvalidChangeSetStatus", "ChangeSet cannot be executed in its current status")
+			return awsfake.API("InvalidChangeSetStatus", "ChangeSet cannot be executed in its current status")
 		case st.status == types.StackStatusReviewInProgress:
 			f.operate(st, "CREATE", in.ClientRequestToken)
 		default:

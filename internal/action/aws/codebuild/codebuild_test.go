@@ -135,6 +135,20 @@ func TestRequest(t *testing.T) {
 			}
 			j.Action.Configuration["PrimarySource"] = "Src"
 		},
+		"connection": func(w *world, j *action.Job) {
+			for i, name := range []string{"Src", "Other"} {
+				pointer, err := sources.CloneRef{Type: "GITHUB", URL: "https://github.com/acme/" + name + ".git", Commit: fmt.Sprint("c", i), Branch: "main", Connection: "arn:c"}.Pack()
+				if err != nil {
+					t.Fatal(err)
+				}
+				ref, err := w.s3.Create(t.Context(), "b", "ref/"+name, strings.NewReader(string(pointer)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				j.Inputs = append(j.Inputs[:i], action.Artifact{Name: name, Ref: ref})
+			}
+			j.Action.Configuration["PrimarySource"], j.Action.Configuration["BatchEnabled"] = "Src", "true"
+		},
 		"batch": func(_ *world, j *action.Job) {
 			j.Action.Configuration["BatchEnabled"], j.Action.Configuration["CombineArtifacts"] = "true", "true"
 		},

@@ -69,7 +69,7 @@ func (p *Provider) sources(ctx context.Context, in *codebuild.StartBuildInput, j
 		}
 		if input.Name == want {
 			in.SourceTypeOverride, in.SourceLocationOverride, in.SourceVersion = source.Type, source.Location, version
-			in.GitCloneDepthOverride = source.GitCloneDepth
+			in.GitCloneDepthOverride, in.SourceAuthOverride = source.GitCloneDepth, source.Auth
 			continue
 		}
 		// CODEBUILD_SRC_DIR_<identifier>; it is not allowed all that a name is.
@@ -102,7 +102,11 @@ func (p *Provider) source(ctx context.Context, input action.Artifact) (types.Pro
 		ref, ok, err := sources.ReadCloneRef(content, input.Ref.Size)
 		content.Close()
 		if err == nil && ok {
-			return types.ProjectSource{Type: types.SourceType(ref.Type), Location: &ref.URL, GitCloneDepth: aws.Int32(0)}, &ref.Commit, nil
+			source := types.ProjectSource{Type: types.SourceType(ref.Type), Location: &ref.URL, GitCloneDepth: aws.Int32(0)}
+			if ref.Connection != "" {
+				source.Auth = &types.SourceAuth{Type: types.SourceAuthTypeCodeconnections, Resource: &ref.Connection}
+			}
+			return source, &ref.Commit, nil
 		} // else the build says what is wrong with it
 	}
 	return types.ProjectSource{Type: types.SourceTypeS3, Location: aws.String(input.Ref.Bucket + "/" + input.Ref.Key)}, nil, nil
@@ -180,6 +184,7 @@ func batched(in *codebuild.StartBuildInput, combine bool) *codebuild.StartBuildB
 		SecondaryArtifactsOverride:      in.SecondaryArtifactsOverride,
 		SecondarySourcesOverride:        in.SecondarySourcesOverride,
 		SecondarySourcesVersionOverride: in.SecondarySourcesVersionOverride,
+		SourceAuthOverride:              in.SourceAuthOverride,
 		SourceLocationOverride:          in.SourceLocationOverride,
 		SourceTypeOverride:              in.SourceTypeOverride,
 		SourceVersion:                   in.SourceVersion,

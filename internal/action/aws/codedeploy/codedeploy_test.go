@@ -15,8 +15,8 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
+	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/codedeploy"
-	"github.com/sluice-ci/sluice/internal/action/aws/fault/faulttest"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -25,7 +25,7 @@ import (
 // A fake is a CodeDeploy whose deployments take three looks. A group has one
 // at a time.
 type fake struct {
-	faulttest.Service
+	awsfake.Service
 	deployments []*types.DeploymentInfo
 	hidden      bool // new deployments are not listed yet
 	stuck       bool
@@ -51,11 +51,11 @@ func (f *fake) pass(d *types.DeploymentInfo) {
 func (f *fake) CreateDeployment(_ context.Context, in *sdk.CreateDeploymentInput, _ ...func(*sdk.Options)) (out *sdk.CreateDeploymentOutput, err error) {
 	err = f.Do("CreateDeployment", func() error {
 		if *in.ApplicationName == "none" {
-			return faulttest.API("ApplicationDoesNotExistException", "No application found for name: none")
+			return awsfake.API("ApplicationDoesNotExistException", "No application found for name: none")
 		}
 		for _, d := range f.deployments {
 			if *d.ApplicationName == *in.ApplicationName && slices.Contains(steps, d.Status) {
-				return faulttest.API("DeploymentLimitExceededException", "The Deployment Group 'g' already has an active Deployment '"+*d.DeploymentId+"'")
+				return awsfake.API("DeploymentLimitExceededException", "The Deployment Group 'g' already has an active Deployment '"+*d.DeploymentId+"'")
 			}
 		}
 		id := fmt.Sprintf("d-%09X", len(f.deployments)+1)
@@ -173,7 +173,7 @@ func TestContract(t *testing.T) {
 		s := &setup{fake: &fake{}}
 		return actiontest.Harness{
 			Open: func(t *testing.T, ended func(string)) action.Provider {
-				return faulttest.Driven(t, s.open(t), ended)
+				return awsfake.Driven(t, s.open(t), ended)
 			},
 			Succeeds: func(*testing.T) action.Job { return s.job("web") },
 			Fails:    func(*testing.T) action.Job { return s.job("fails") },
@@ -188,11 +188,11 @@ func TestContract(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	faulttest.Failures(t, func(t *testing.T) faulttest.Bench {
+	awsfake.Failures(t, func(t *testing.T) awsfake.Bench {
 		s := &setup{fake: &fake{}}
 		s.run(t, s.job("web")) // so that there is something to describe
 		job := s.job("web")
-		return faulttest.Bench{Provider: s.open(t), Service: &s.fake.Service, Job: job, Done: func() int { return s.created(job) }}
+		return awsfake.Bench{Provider: s.open(t), Service: &s.fake.Service, Job: job, Done: func() int { return s.created(job) }}
 	}, "ListDeployments", "BatchGetDeployments", "CreateDeployment")
 }
 

@@ -16,15 +16,15 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
+	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/ecs"
-	"github.com/sluice-ci/sluice/internal/action/aws/fault/faulttest"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
 // A fake is an ECS with services whose deployments take three looks.
 type fake struct {
-	faulttest.Service
+	awsfake.Service
 	now         time.Time // a second goes by with each change
 	revisions   []*revision
 	services    map[string]*service
@@ -98,7 +98,7 @@ func (f *fake) deploy(s *service, arn *string) {
 func (f *fake) DescribeServices(_ context.Context, in *sdk.DescribeServicesInput, _ ...func(*sdk.Options)) (out *sdk.DescribeServicesOutput, err error) {
 	err = f.Do("DescribeServices", func() error {
 		if *in.Cluster != "main" {
-			return faulttest.API("ClusterNotFoundException", "Cluster not found.")
+			return awsfake.API("ClusterNotFoundException", "Cluster not found.")
 		}
 		s := f.services[in.Services[0]]
 		out = &sdk.DescribeServicesOutput{}
@@ -140,7 +140,7 @@ func (f *fake) DescribeTaskDefinition(_ context.Context, in *sdk.DescribeTaskDef
 	err = f.Do("DescribeTaskDefinition", func() error {
 		r := f.find(*in.TaskDefinition)
 		if r == nil {
-			return faulttest.API("ClientException", "Unable to describe task definition.")
+			return awsfake.API("ClientException", "Unable to describe task definition.")
 		}
 		def := r.def
 		out = &sdk.DescribeTaskDefinitionOutput{TaskDefinition: &def, Tags: slices.Clone(r.tags)}
@@ -193,7 +193,7 @@ type setup struct {
 func newSetup(t *testing.T) *setup {
 	t.Helper()
 	s := &setup{fake: newFake(), blobs: &wholetest.Blobs{}}
-	s.input = s.blobs.Put(t, "Bin", faulttest.Zip(t, map[string]string{
+	s.input = s.blobs.Put(t, "Bin", awsfake.Zip(t, map[string]string{
 		"imagedefinitions.json": `[{"name":"app","imageUri":"app:2"}]`,
 		"wrong.json":            `[{"name":"ap","imageUri":"app:2"}]`,
 		"list.json":             `{"ImageURI":"app:2"}`,
@@ -265,7 +265,7 @@ func TestContract(t *testing.T) {
 		s := newSetup(t)
 		return actiontest.Harness{
 			Open: func(t *testing.T, ended func(string)) action.Provider {
-				return faulttest.Driven(t, s.open(t), ended)
+				return awsfake.Driven(t, s.open(t), ended)
 			},
 			Succeeds: func(*testing.T) action.Job { return s.job() },
 			Fails: func(*testing.T) action.Job {
@@ -280,10 +280,10 @@ func TestContract(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	faulttest.Failures(t, func(t *testing.T) faulttest.Bench {
+	awsfake.Failures(t, func(t *testing.T) awsfake.Bench {
 		s := newSetup(t)
 		job := s.job()
-		return faulttest.Bench{Provider: s.open(t), Service: &s.fake.Service, Job: job, Done: func() int { return s.deployed(job) }}
+		return awsfake.Bench{Provider: s.open(t), Service: &s.fake.Service, Job: job, Done: func() int { return s.deployed(job) }}
 	}, "DescribeServices", "DescribeTaskDefinition", "RegisterTaskDefinition", "UpdateService", "TagResource")
 }
 

@@ -2,6 +2,7 @@ package ecs_test
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,14 +11,16 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/aws/ecs"
-	"github.com/sluice-ci/sluice/internal/action/aws/fault/faulttest"
+	"github.com/sluice-ci/sluice/internal/awstest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
+
+func TestMain(m *testing.M) { os.Exit(awstest.Main(m)) }
 
 // TestMoto shows that the real client's errors have the codes the provider
 // looks for, and that a job is one revision. Moto's deployments never end.
 func TestMoto(t *testing.T) {
-	client := sdk.NewFromConfig(faulttest.Moto(t))
+	client := sdk.NewFromConfig(awstest.Config(t))
 	ctx := t.Context()
 	must := func(_ any, err error) {
 		t.Helper()

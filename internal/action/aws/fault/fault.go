@@ -32,6 +32,26 @@ func Refuse(kind, format string, args ...any) error {
 	return &Refusal{Type: kind, Message: fmt.Sprintf(format, args...)}
 }
 
+// Codes say which failure types the error codes of one service are. Package
+// fault knows those that are not listed.
+type Codes map[string]string
+
+// Of tells what err means, as the function of that name does, by c first.
+func (c Codes) Of(doing string, err error) error {
+	if kind := c[Code(err)]; kind != "" {
+		return Refuse(kind, "Could not %s. %s", doing, Said(err))
+	}
+	return Of(doing, err)
+}
+
+// Said returns AWS's own words for err, or err's if it is none of AWS.
+func Said(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode() + ": " + api.ErrorMessage()
+	}
+	return err.Error()
+}
+
 // Code returns the code of the AWS error in err's chain, or "".
 func Code(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
@@ -54,8 +74,7 @@ func Of(doing string, err error) error {
 	if kind == action.SystemUnavailable {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	api, _ := errors.AsType[smithy.APIError](err)
-	return Refuse(kind, "Could not %s. %s: %s", doing, api.ErrorCode(), api.ErrorMessage())
+	return Refuse(kind, "Could not %s. %s", doing, Said(err))
 }
 
 // Result returns the end that a Refusal is for a job. Any other error stays

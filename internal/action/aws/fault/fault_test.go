@@ -14,8 +14,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
-	"github.com/sluice-ci/sluice/internal/action/aws/fault/faulttest"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
@@ -29,7 +29,7 @@ func status(n int) error {
 }
 
 func TestType(t *testing.T) {
-	api := func(code string) error { return fmt.Errorf("operation error: %w", faulttest.API(code, "text")) }
+	api := func(code string) error { return fmt.Errorf("operation error: %w", awsfake.API(code, "text")) }
 	tests := []struct {
 		err  error
 		want string
@@ -74,11 +74,11 @@ func TestOf(t *testing.T) {
 	if err := fault.Of("x", nil); err != nil {
 		t.Errorf("of nothing: %v", err)
 	}
-	r, err := fault.Result(fault.Of("create stack web", faulttest.API("ValidationError", "Template format error")))
+	r, err := fault.Result(fault.Of("create stack web", awsfake.API("ValidationError", "Template format error")))
 	if want := "Could not create stack web. ValidationError: Template format error"; err != nil || r.Status != pipeline.Failed || r.Error.Code != action.ConfigurationError || r.Error.Message != want || r.Summary != want {
 		t.Errorf("%+v, %v", r, err)
 	}
-	throttled := faulttest.API("Throttling", "Rate exceeded")
+	throttled := awsfake.API("Throttling", "Rate exceeded")
 	if r, err := fault.Result(fault.Of("create stack web", throttled)); !errors.Is(err, throttled) || !strings.HasPrefix(err.Error(), "create stack web: ") || r.Status != "" {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -90,7 +90,7 @@ func TestOf(t *testing.T) {
 
 func TestReadFile(t *testing.T) {
 	blobs := &wholetest.Blobs{}
-	zip := blobs.Put(t, "Zip", faulttest.Zip(t, map[string]string{"a/b.json": "text", "../c": "climbs"}))
+	zip := blobs.Put(t, "Zip", awsfake.Zip(t, map[string]string{"a/b.json": "text", "../c": "climbs"}))
 	plain := blobs.Put(t, "Plain", []byte("no zip"))
 	gone, changed := zip, zip
 	gone.Ref.Key, changed.Ref.Digest = "none", "sha256:00"

@@ -17,9 +17,13 @@
 // # IAM
 //
 //	lambda:InvokeFunction on the function
+//	s3:GetObject, s3:PutObject on the artifacts and kms:Decrypt,
+//	kms:GenerateDataKey on their key, because the function is given
+//	credentials of the role
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +36,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
 )
 
 // A Client is what the provider needs of *lambda.Client.
@@ -44,16 +49,11 @@ var _ Client = (*lambda.Client)(nil)
 // A Connect returns a client with the role and in the Region of a job.
 type Connect = func(ctx context.Context, job action.Job) (Client, error)
 
-// A Call is the newest invocation of the function for an action execution.
-// There is another one, with a new ID, after each continuation.
+// A Call is the newest invocation of the function for an action execution, in
+// the version that was read.
 type Call struct {
-	Version      int            // for Calls
-	ID           string         // the job id in the event; empty: the action execution id
-	Continuation string         // the token the function gave with its last answer
-	Due          time.Time      // not to be made before
-	Claimed      time.Time      // when somebody set out to make it
-	Made         time.Time      // when it was made; zero: not yet
-	Answer       *action.Result // the end the function told; nil: none yet. It needs no outputs and no external id
+	Version int64 // for Calls; 0: there was none
+	record.Call
 }
 
 // ErrChanged says that a call was written by somebody else meanwhile.
@@ -138,9 +138,6 @@ func (p *Provider) Poll(ctx context.Context, job action.Job) (action.Result, err
 // Stop implements action.Provider.
 func (p *Provider) Stop(context.Context, action.Job) error { return nil }
 
-// Due returns when a continuation that is told now is to be called again.
-func Due(now time.Time) time.Time { return now.Add(30 * time.Second) }
-
 func (p *Provider) goOn(ctx context.Context, job action.Job, begin bool) (action.Result, error) {
 	name := job.Action.Configuration["FunctionName"]
 	if name == "" {
@@ -151,7 +148,10 @@ func (p *Provider) goOn(ctx context.Context, job action.Job, begin bool) (action
 		return action.Result{}, fmt.Errorf("job %s: %w", job.ID, err)
 	}
 	now := p.opts.Now()
-	running := action.Result{Status: pipeline.InProgress, ExternalID: name, ExternalURL: console(job.Region, name)}
+	running := action.Result{
+		Status: pipeline.InProgress, Summary: c.Summary, Percent: c.Percent,
+		ExternalID: cmp.Or(c.ExternalID, name), ExternalURL: console(job.Region, name),
+	}
 	switch first := c.Version == 0; {
 	case c.Answer != nil:
 		return p.answered(ctx, job, name, *c.Answer)

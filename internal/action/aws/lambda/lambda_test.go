@@ -19,37 +19,21 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
-	"github.com/sluice-ci/sluice/internal/action/aws/fault/faulttest"
+	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/lambda"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store/memory"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// calls is a lambda.Calls in memory.
-type calls struct {
-	mu   sync.Mutex
-	byID map[string]lambda.Call // guarded by mu
-}
+// calls are the recorded ones, in memory.
+type calls struct{ lambda.Calls }
 
-func (c *calls) Call(_ context.Context, id string) (lambda.Call, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.byID[id], nil
-}
-
-func (c *calls) PutCall(_ context.Context, id string, call lambda.Call) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byID[id].Version != call.Version {
-		return lambda.ErrChanged
-	}
-	call.Version++
-	c.byID[id] = call
-	return nil
-}
+func newCalls() *calls { return &calls{lambda.Recorded(new(memory.Store))} }
 
 // change writes what change makes of the call, as the receiver of answers
 // does.
@@ -66,7 +50,7 @@ func (c *calls) change(id string, change func(*lambda.Call)) {
 // A fake is a Lambda whose functions answer at once, in their own time, if
 // they answer.
 type fake struct {
-	faulttest.Service
+	awsfake.Service
 	calls   *calls
 	blobs   *wholetest.Blobs
 	refs    map[string]blob.Ref
@@ -77,10 +61,10 @@ type fake struct {
 func (f *fake) Invoke(_ context.Context, in *sdk.InvokeInput, _ ...func(*sdk.Options)) (out *sdk.InvokeOutput, err error) {
 	err = f.Do("Invoke", func() error {
 		if *in.FunctionName == "none" {
-			return faulttest.API("ResourceNotFoundException", "Function not found: arn:aws:lambda:eu-west-1:111122223333:function:none")
+			return awsfake.API("ResourceNotFoundException", "Function not found: arn:aws:lambda:eu-west-1:111122223333:function:none")
 		}
 		if in.InvocationType != types.InvocationTypeEvent {
-			return faulttest.API("ValidationException", "not asynchronous")
+			return awsfake.API("ValidationException", "not asynchronous")
 		}
 		f.events = append(f.events, in.Payload)
 		out = &sdk.InvokeOutput{StatusCode: 202}
@@ -115,7 +99,7 @@ type setup struct {
 
 func newSetup() *setup {
 	return &setup{fake: &fake{
-		calls: &calls{byID: map[string]lambda.Call{}}, blobs: &wholetest.Blobs{}, refs: map[string]blob.Ref{},
+		calls: newCalls(), blobs: &wholetest.Blobs{}, refs: map[string]blob.Ref{},
 		answers: map[string]*action.Result{
 			"fn":    {Status: pipeline.Succeeded, Summary: "done", Variables: map[string]string{"a": "b"}},
 			"fails": {Status: pipeline.Failed, Summary: "no", Error: &action.Error{Code: action.JobFailed, Message: "no"}},
@@ -173,7 +157,7 @@ func TestContract(t *testing.T) {
 		s := newSetup()
 		return actiontest.Harness{
 			Open: func(t *testing.T, ended func(string)) action.Provider {
-				return faulttest.Driven(t, s.open(t), ended)
+				return awsfake.Driven(t, s.open(t), ended)
 			},
 			Succeeds: func(*testing.T) action.Job { return s.job("fn") },
 			Fails:    func(*testing.T) action.Job { return s.job("fails") },
@@ -214,7 +198,7 @@ func TestEvent(t *testing.T) {
 			s.fake.answers = nil
 			if name == "full" {
 				s.opts.EncryptionKey = func(action.Job) string { return "arn:aws:kms:eu-west-1:111122223333:key/k" }
-				s.fake.calls.byID[job.ID] = lambda.Call{Version: 2, ID: "11111111-abcd-1111-abcd-111111abcdef", Continuation: "page-2"}
+				s.fake.calls.change(job.ID, func(c *lambda.Call) { c.ID, c.Continuation = "11111111-abcd-1111-abcd-111111abcdef", "page-2" })
 			}
 			if _, err := s.open(t).Start(t.Context(), job); err != nil {
 				t.Fatal(err)
@@ -273,7 +257,7 @@ func TestContinuation(t *testing.T) {
 	}
 	now = now.Add(15 * time.Minute)
 	s.fake.calls.change(job.ID, func(c *lambda.Call) {
-		*c = lambda.Call{Version: c.Version, ID: "second", Continuation: "token", Due: lambda.Due(now)}
+		c.Call = record.Call{ID: "second", Continuation: "token", Due: now.Add(30 * time.Second), Summary: "half", ExternalID: "run-7", Percent: 50}
 	})
 	for _, tt := range []struct {
 		after  time.Duration
@@ -287,7 +271,7 @@ func TestContinuation(t *testing.T) {
 	} {
 		now = now.Add(tt.after)
 		r, err := s.open(t).Poll(t.Context(), job)
-		if err != nil || r.Status != tt.status || len(s.fake.events) != tt.events {
+		if err != nil || r.Status != tt.status || len(s.fake.events) != tt.events || r.Status == pipeline.InProgress && (r.Summary != "half" || r.ExternalID != "run-7" || r.Percent != 50) {
 			t.Fatalf("after %v: %+v, %v, %d events; want %s, %d", tt.after, r, err, len(s.fake.events), tt.status, tt.events)
 		}
 	}
@@ -324,7 +308,7 @@ func TestSilence(t *testing.T) {
 			if err != nil || r.Error == nil || r.Error.Code != tt.code || r.Error.Message != tt.want {
 				t.Fatalf("%+v %+v, %v", r, r.Error, err)
 			}
-			late := lambda.Call{Version: 2, Answer: &action.Result{Status: pipeline.Succeeded}}
+			late := lambda.Call{Version: 2, Call: record.Call{Answer: &action.Result{Status: pipeline.Succeeded}}}
 			if err := s.fake.calls.PutCall(t.Context(), job.ID, late); !errors.Is(err, lambda.ErrChanged) {
 				t.Errorf("a late answer was taken: %v", err)
 			}
@@ -343,12 +327,12 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%+v %+v, %v", r, r.Error, err)
 		}
 	}
-	s.fake.Refuse("Invoke", faulttest.API("AccessDeniedException", "not authorized to perform: lambda:InvokeFunction"))
+	s.fake.Refuse("Invoke", awsfake.API("AccessDeniedException", "not authorized to perform: lambda:InvokeFunction"))
 	r, err := s.open(t).Start(t.Context(), s.job("fn"))
 	if err != nil || r.Error == nil || r.Error.Code != action.PermissionError || !strings.Contains(r.Error.Message, "lambda:InvokeFunction") {
 		t.Errorf("%+v %+v, %v", r, r.Error, err)
 	}
-	s.fake.Refuse("Invoke", faulttest.API("TooManyRequestsException", "Rate exceeded"))
+	s.fake.Refuse("Invoke", awsfake.API("TooManyRequestsException", "Rate exceeded"))
 	job := s.job("fn")
 	if r, err := s.open(t).Start(t.Context(), job); err == nil {
 		t.Errorf("throttled: %+v", r)
@@ -367,7 +351,7 @@ func TestMakerDies(t *testing.T) {
 	now := expires
 	s.opts.Now = func() time.Time { return now }
 	job := s.job("fn")
-	s.fake.calls.byID[job.ID] = lambda.Call{Version: 1, ID: job.ID, Claimed: now}
+	s.fake.calls.change(job.ID, func(c *lambda.Call) { c.ID, c.Claimed = job.ID, now })
 	for _, events := range []int{0, 1, 1} {
 		r, err := s.open(t).Poll(t.Context(), job)
 		if err != nil || r.Status != pipeline.InProgress || len(s.fake.events) != events {

@@ -1,18 +1,14 @@
 package s3deploy
 
 import (
-	"errors"
 	"fmt"
-
-	"github.com/aws/smithy-go"
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
 )
 
-// codes says which failure type the error codes of S3 are. Package fault knows
-// those that are not listed.
-var codes = map[string]string{
+// codes says which failure type the error codes of S3 are.
+var codes = fault.Codes{
 	"AccessControlListNotSupported":      action.ConfigurationError, // the bucket takes no CannedACL
 	"AuthorizationHeaderMalformed":       action.ConfigurationError, // the bucket is in another Region
 	"IllegalLocationConstraintException": action.ConfigurationError,
@@ -28,10 +24,5 @@ var codes = map[string]string{
 
 // refused says what it means that an object could not be written.
 func (t target) refused(key string, err error) error {
-	doing := fmt.Sprintf("write the Amazon S3 object %q", t.bucket+"/"+key)
-	api, ok := errors.AsType[smithy.APIError](err)
-	if ok && codes[api.ErrorCode()] != "" {
-		return fault.Refuse(codes[api.ErrorCode()], "Could not %s. %s: %s", doing, api.ErrorCode(), api.ErrorMessage())
-	}
-	return fault.Of(doing, err)
+	return codes.Of(fmt.Sprintf("write the Amazon S3 object %q", t.bucket+"/"+key), err)
 }

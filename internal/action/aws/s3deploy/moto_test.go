@@ -27,7 +27,7 @@ func TestMoto(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorld()
-	p := s3deploy.New(credentials.Fixed[s3deploy.S3](client), &w.S3)
+	p := s3deploy.New(credentials.Fixed[s3deploy.S3](client), &w.S3, s3deploy.Options{})
 	j := w.job(t, pack(t, append(site, entry{"empty", "", 0o644})...), "ObjectKey", "p/", "CacheControl", "max-age=60", "KMSEncryptionKeyARN", "arn:aws:kms:eu-west-1:123456789012:key/k")
 	if res := wholetest.Start(t, p, j); res.Status != pipeline.Succeeded {
 		t.Fatalf("%+v, %+v", res, res.Error)

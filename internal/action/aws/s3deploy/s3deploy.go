@@ -1,11 +1,20 @@
 // Package s3deploy is the provider of S3 deployments in an AWS account
 // (reference 5.6).
 //
-// A job is done whole by Start. Repeated after a crash it writes the same
-// objects to the same keys; in a bucket that keeps versions that makes new
-// ones. An archive is unpacked, and so judged, before the first object is
-// written: one that is refused changes nothing. Objects that are no longer in
-// the archive stay.
+// # In slices
+//
+// A function lives for 15 minutes, and thousands of files take longer. So
+// Start and Poll write files until their caller's time is nearly up, and then
+// tell with a cursor how many are written: the next Poll goes on there. The
+// files of an archive have one order, so whoever has a cursor goes on with the
+// same file. A slice that is cut short, repeated, or done by two at once writes
+// the same objects to the same keys; in a bucket that keeps versions that
+// makes new ones.
+//
+// An archive is unpacked, and so judged, before the first object is written:
+// one that is refused changes nothing. Objects that are no longer in the
+// archive stay. Stop ends a slice of this process; one of another process ends
+// by itself, and nobody goes on after it.
 //
 // IAM actions: s3:PutObject on the bucket; s3:PutObjectAcl with CannedACL;
 // kms:GenerateDataKey and kms:Decrypt with KMSEncryptionKeyARN.
@@ -21,6 +30,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -29,7 +39,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
-	"github.com/sluice-ci/sluice/internal/action/whole"
+	"github.com/sluice-ci/sluice/internal/action/cloneref"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
@@ -41,26 +51,27 @@ type S3 interface {
 
 var _ S3 = (*s3.Client)(nil)
 
-// New returns the provider.
-func New(client credentials.Client[S3], blobs blob.Store) action.Provider {
-	return whole.Provider(deployer{client, blobs}.deploy)
-}
-
 type deployer struct {
 	client credentials.Client[S3]
 	blobs  blob.Store
+	now    func() time.Time
 }
 
-// deploy does a job.
+// deploy does a slice of a job.
 func (d deployer) deploy(ctx context.Context, job action.Job) (action.Result, error) {
 	t, err := newTarget(job)
+	var p progress
 	if err == nil {
-		err = d.write(ctx, job, t)
+		p, err = d.write(ctx, job, t)
 	}
 	if err != nil {
 		return fault.Result(err)
 	}
-	return action.Result{Status: pipeline.Succeeded, Summary: "Deployment Succeeded", ExternalURL: t.url(job.Region)}, nil
+	r := action.Result{Status: pipeline.Succeeded, Summary: "Deployment Succeeded", ExternalURL: t.url(job.Region)}
+	if p.done < p.all {
+		r.Status, r.Summary, r.Percent, r.Cursor = pipeline.InProgress, p.summary(), p.percent(), p.cursor()
+	}
+	return r, nil
 }
 
 // A target is where objects go, and what all of them have in common.
@@ -120,28 +131,40 @@ func fill(key string, job action.Job) (string, error) {
 	return strings.ReplaceAll(key, "{uuid}", uuid), nil
 }
 
-// write deploys the input of job.
-func (d deployer) write(ctx context.Context, job action.Job, t target) error {
+// write deploys the input of job from its cursor on, and returns how far it
+// has come.
+func (d deployer) write(ctx context.Context, job action.Job, t target) (progress, error) {
+	done, err := parse(job.Cursor)
+	if err != nil {
+		return done, err
+	}
 	if err := checkKey(t.key); t.key != "" && err != nil {
-		return err
+		return done, err
 	}
 	client, err := d.client(ctx, job)
 	if err != nil {
-		return t.refused(t.key, err)
+		return done, t.refused(t.key, err)
+	}
+	left, err := d.budget(ctx, job)
+	if err != nil {
+		return done, err
 	}
 	input := job.Inputs[0].Ref
 	artifact, err := d.blobs.Open(ctx, input)
 	switch {
 	case errors.Is(err, blob.ErrNotFound), errors.Is(err, blob.ErrDigest):
-		return fault.Refuse(action.JobFailed, "Input artifact %s cannot be read: %v.", job.Inputs[0].Name, err)
+		return done, fault.Refuse(action.JobFailed, "Input artifact %s cannot be read: %v.", job.Inputs[0].Name, err)
 	case err != nil:
-		return err
+		return done, err
 	}
 	defer artifact.Close()
-	if t.extract {
-		return t.unpack(ctx, client, artifact, input.Size)
+	if cloneref.Is(artifact, input.Size) {
+		return done, fault.Refuse(action.ConfigurationError, "%s", cloneref.Refusal(job.Inputs[0].Name))
 	}
-	return t.put(ctx, client, t.key, io.NewSectionReader(artifact, 0, input.Size), input.Size)
+	if t.extract {
+		return t.unpack(ctx, client, artifact, input.Size, done, left)
+	}
+	return progress{1, 1}, t.put(ctx, client, t.key, io.NewSectionReader(artifact, 0, input.Size), input.Size)
 }
 
 // checkKey refuses what S3 would not take as the key of an object.

@@ -70,7 +70,7 @@ func newWorld() *world {
 }
 
 func (w *world) open() action.Provider {
-	return s3deploy.New(credentials.Fixed[s3deploy.S3](&w.S3), &w.S3)
+	return s3deploy.New(credentials.Fixed[s3deploy.S3](&w.S3), &w.S3, s3deploy.Options{})
 }
 
 // job returns a job that deploys content. Pairs of keys and values change its
@@ -208,6 +208,8 @@ func TestFailures(t *testing.T) {
 		{"link out", pack(t, entry{"l", "../../etc/passwd", fs.ModeSymlink | 0o777}), nil, nil, action.JobFailed, "Nothing was deployed"},
 		{"link to nothing", pack(t, entry{"a", "a", 0o644}, entry{"l", "none", fs.ModeSymlink | 0o777}), nil, nil, action.JobFailed, "does not point to a file"},
 		{"long key", pack(t, entry{"a", "a", 0o644}), []string{"ObjectKey", strings.Repeat("k", 1023)}, nil, action.JobFailed, "1,024"},
+		{"a reference", pack(t, entry{"codebuild-clone-ref.json", "{}", 0o644}), nil, nil, action.ConfigurationError, "CODE_ZIP"},
+		{"a reference, whole", pack(t, entry{"codebuild-clone-ref.json", "{}", 0o644}), []string{"Extract", "false", "ObjectKey", "k"}, nil, action.ConfigurationError, "CODE_ZIP"},
 		{"artifact is gone", good, nil, func(w *world) { w.Bucket("b", false) }, action.JobFailed, "Input artifact App cannot be read"},
 	}
 	for _, tt := range tests {

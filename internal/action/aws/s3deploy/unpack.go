@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -23,26 +24,30 @@ type object struct{ file, key string }
 
 // unpack writes the files of an archive. S3 has no folders and no links: an
 // empty folder is left out, and a link to a file becomes a copy of it.
-func (t target) unpack(ctx context.Context, client S3, r io.ReaderAt, size int64) (err error) {
+func (t target) unpack(ctx context.Context, client S3, r io.ReaderAt, size int64, from progress, left budget) (at progress, err error) {
 	scratch, err := os.MkdirTemp("", "sluice-*")
 	if err != nil {
-		return err
+		return from, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	dir := filepath.Join(scratch, "files")
 	if err := archive.Unzip(ctx, r, size, dir, archive.Limits{}); err != nil {
-		return explain(ctx, err)
+		return from, explain(ctx, err)
 	}
 	root, err := os.OpenRoot(dir) // a link leads to nowhere else
 	if err != nil {
-		return err
+		return from, err
 	}
 	defer root.Close()
 	objects, err := t.plan(root)
 	if err != nil {
-		return err
+		return from, err
 	}
-	return t.upload(ctx, client, root, objects)
+	if from.done > 0 && (from.all != len(objects) || from.done >= from.all) {
+		return from, fmt.Errorf("the cursor is at file %d of %d, and the archive has %d", from.done, from.all, len(objects))
+	}
+	n, err := t.upload(ctx, client, root, objects[from.done:], left)
+	return progress{from.done + n, len(objects)}, err
 }
 
 // explain tells what is wrong with an archive from what is wrong with this
@@ -63,7 +68,8 @@ func explain(ctx context.Context, err error) error {
 	return fault.Refuse(action.JobFailed, "The archive is malformed. Nothing was deployed: %v.", err)
 }
 
-// plan says which object each unpacked file becomes. As the service does, it
+// plan says which object each unpacked file becomes, in an order that depends
+// on their names only. As the service does, it
 // puts a slash behind a prefix that already ends in one.
 func (t target) plan(root *os.Root) ([]object, error) {
 	var objects []object
@@ -85,8 +91,10 @@ func (t target) plan(root *os.Root) ([]object, error) {
 	return objects, err
 }
 
-// upload writes objects, a few at once. The first error ends the others.
-func (t target) upload(ctx context.Context, client S3, root *os.Root, objects []object) error {
+// upload writes objects, a few at once, until nothing is left of the time. It
+// returns how many of them, from the first on, are written: one at least. The
+// first error ends the others.
+func (t target) upload(ctx context.Context, client S3, root *os.Root, objects []object, left budget) (int, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work := make(chan object)
@@ -100,17 +108,19 @@ func (t target) upload(ctx context.Context, client S3, root *os.Root, objects []
 			}
 		})
 	}
+	n := 0
 feed:
-	for _, o := range objects {
+	for n < len(objects) && (n == 0 || !left.spent()) {
 		select {
-		case work <- o:
+		case work <- objects[n]:
+			n++
 		case <-ctx.Done():
 			break feed
 		}
 	}
 	close(work)
 	all.Wait()
-	return context.Cause(ctx)
+	return n, context.Cause(ctx)
 }
 
 // file writes one file.

@@ -16,10 +16,11 @@ const CloneRefFile = "codebuild-clone-ref.json"
 // A CloneRef is the content of CloneRefFile: what a build clones. Type and
 // URL are the type and the location of the source in CodeBuild's words.
 type CloneRef struct {
-	Type   string `json:"type"` // CODECOMMIT
-	URL    string `json:"url"`
-	Commit string `json:"commit"`
-	Branch string `json:"branch"`
+	Type       string `json:"type"` // CODECOMMIT, GITHUB, ...
+	URL        string `json:"url"`
+	Commit     string `json:"commit"`
+	Branch     string `json:"branch"`
+	Connection string `json:"connection,omitempty"` // ARN of what the build clones through
 }
 
 // MaxCloneRef is the most bytes an artifact has that holds a CloneRef.

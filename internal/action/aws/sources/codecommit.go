@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -54,13 +54,13 @@ func (s codeCommit) fetch(ctx context.Context, job action.Job) (action.Result, e
 	repository, branch, id := conf["RepositoryName"], conf["BranchName"], job.Revision.Value
 	client, err := s.client(ctx, job)
 	if err != nil {
-		return codeCommitCodes.failure("call CodeCommit for the repository "+repository, err)
+		return fault.Result(codeCommitCodes.Of("call CodeCommit for the repository "+repository, err))
 	}
 	switch job.Revision.Type {
 	case "":
 		found, err := client.GetBranch(ctx, &codecommit.GetBranchInput{RepositoryName: &repository, BranchName: &branch})
 		if err != nil {
-			return codeCommitCodes.failure(fmt.Sprintf("read branch %s of the CodeCommit repository %s", branch, repository), err)
+			return fault.Result(codeCommitCodes.Of(fmt.Sprintf("read branch %s of the CodeCommit repository %s", branch, repository), err))
 		}
 		if found.Branch == nil || aws.ToString(found.Branch.CommitId) == "" {
 			return action.Fail(action.ConfigurationError, fmt.Sprintf("Branch %s of the CodeCommit repository %s has no commit.", branch, repository)), nil
@@ -72,7 +72,7 @@ func (s codeCommit) fetch(ctx context.Context, job action.Job) (action.Result, e
 	}
 	answer, err := client.GetCommit(ctx, &codecommit.GetCommitInput{RepositoryName: &repository, CommitId: &id})
 	if err != nil {
-		return codeCommitCodes.failure(fmt.Sprintf("read commit %s of the CodeCommit repository %s", id, repository), err)
+		return fault.Result(codeCommitCodes.Of(fmt.Sprintf("read commit %s of the CodeCommit repository %s", id, repository), err))
 	}
 	if answer.Commit == nil {
 		return action.Result{}, fmt.Errorf("commit %s of the CodeCommit repository %s: the answer holds none", id, repository)
@@ -87,52 +87,40 @@ func (s codeCommit) fetch(ctx context.Context, job action.Job) (action.Result, e
 	authored, committed := when(answer.Commit.Author), when(answer.Commit.Committer)
 	return action.Result{
 		Status:      pipeline.Succeeded,
-		Summary:     clip(message, maxSummary),
+		Summary:     whole.Clip(message, whole.MaxSummary),
 		ExternalID:  id,
 		ExternalURL: link,
 		Variables: map[string]string{
 			"AuthorDate":     date(authored),
 			"BranchName":     branch,
 			"CommitId":       id,
-			"CommitMessage":  clip(message, maxMessage),
+			"CommitMessage":  whole.Clip(message, whole.MaxMessage),
 			"CommitterDate":  date(committed),
 			"RepositoryName": repository,
 		},
 		Outputs:  []action.Artifact{out},
-		Revision: &action.Revision{ID: id, Summary: clip(message, maxSummary), URL: link, Created: committed},
+		Revision: &action.Revision{ID: id, Summary: whole.Clip(message, whole.MaxSummary), URL: link, Created: committed},
 	}, nil
 }
 
 // write writes the output artifact.
 func (s codeCommit) write(ctx context.Context, client CodeCommit, job action.Job, id string) (out action.Artifact, failed action.Result, err error) {
 	conf := job.Action.Configuration
-	switch format := conf["OutputArtifactFormat"]; format {
-	case "", "CODE_ZIP":
-		var refused error
-		err = whole.Scratch(func(file *os.File) error {
-			if refused = (tree{client, conf["RepositoryName"], id}).archive(ctx, file); refused != nil {
-				return refused
-			}
-			if _, err := file.Seek(0, 0); err != nil {
-				return err
-			}
-			out, err = whole.Put(ctx, s.blobs, job.Outputs[0], file)
-			return err
-		})
-		if refused != nil && ctx.Err() == nil {
-			failed, err = unpackable(conf["RepositoryName"], id, refused)
-		}
-		return out, failed, err
-	case "CODEBUILD_CLONE_REF":
-		pointer, err := CloneRef{Type: "CODECOMMIT", URL: cloneURL(job), Commit: id, Branch: conf["BranchName"]}.Pack()
-		if err != nil {
-			return out, failed, err
-		}
-		out, err = whole.PutBytes(ctx, s.blobs, job.Outputs[0], pointer)
-		return out, failed, err
+	var refused error
+	out, err = write(ctx, s.blobs, job, func(w io.Writer) error {
+		refused = tree{client, conf["RepositoryName"], id}.archive(ctx, w)
+		return refused
+	}, func() (CloneRef, error) {
+		return CloneRef{Type: "CODECOMMIT", URL: cloneURL(job), Commit: id, Branch: conf["BranchName"]}, nil
+	})
+	switch {
+	case err == nil:
+	case refused != nil && ctx.Err() == nil:
+		failed, err = unpackable(conf["RepositoryName"], id, err)
 	default:
-		return out, action.Fail(action.ConfigurationError, fmt.Sprintf("OutputArtifactFormat %q of action %s is unknown; write CODE_ZIP or CODEBUILD_CLONE_REF.", format, job.Action.Name)), nil
+		failed, err = fault.Result(err)
 	}
+	return out, failed, err
 }
 
 // unpackable says what it means that a commit could not be packed.
@@ -141,9 +129,9 @@ func unpackable(repository, id string, err error) (action.Result, error) {
 	if errors.Is(err, errUnsafe) {
 		return action.Fail(action.RevisionUnavailable, fmt.Sprintf("Could not %s. It holds %v.", doing, err)), nil
 	}
-	failed, err := codeCommitCodes.failure(doing, err)
+	failed, err := fault.Result(codeCommitCodes.Of(doing, err))
 	if failed.Error != nil && failed.Error.Code == action.JobFailed { // something is too large to be handed out
-		return action.Fail(action.JobFailed, failed.Error.Message+". With OutputArtifactFormat CODEBUILD_CLONE_REF the build clones the repository itself."), nil
+		return action.Fail(action.JobFailed, failed.Error.Message+". "+cloneInstead), nil
 	}
 	return failed, err
 }

@@ -74,14 +74,14 @@ func (s images) fetch(ctx context.Context, job action.Job) (action.Result, error
 	doing := fmt.Sprintf("find the image %s of the Amazon ECR repository %s", what, repository)
 	client, err := s.client(ctx, job)
 	if err != nil {
-		return ecrCodes.failure(doing, err)
+		return fault.Result(ecrCodes.Of(doing, err))
 	}
 	answer, err := client.DescribeImages(ctx, &ecr.DescribeImagesInput{RepositoryName: &repository, ImageIds: []types.ImageIdentifier{id}})
 	switch code := fault.Code(err); {
 	case id.ImageDigest != nil && (code == "ImageNotFoundException" || code == "InvalidParameterException"):
-		return action.Fail(action.RevisionUnavailable, "Could not "+doing+". "+said(err)), nil
+		return action.Fail(action.RevisionUnavailable, "Could not "+doing+". "+fault.Said(err)), nil
 	case err != nil:
-		return ecrCodes.failure(doing, err)
+		return fault.Result(ecrCodes.Of(doing, err))
 	case len(answer.ImageDetails) == 0 || aws.ToString(answer.ImageDetails[0].ImageDigest) == "":
 		return action.Fail(action.RevisionUnavailable, "Could not "+doing+"."), nil
 	}

@@ -1,38 +1,13 @@
 package sources
 
 import (
-	"errors"
-	"fmt"
-
-	"github.com/aws/smithy-go"
-
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
 )
 
-// codes says which failure type the error codes of a service are. Package
-// fault knows those that are not listed.
-type codes map[string]string
-
-// failure is the end of a job that could not do something, or a Go error if
-// another attempt may go better.
-func (c codes) failure(doing string, err error) (action.Result, error) {
-	if kind, ok := c[fault.Code(err)]; ok {
-		return action.Fail(kind, fmt.Sprintf("Could not %s. %s", doing, said(err))), nil
-	}
-	return fault.Result(fault.Of(doing, err))
-}
-
-// said returns the service's own words.
-func said(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return api.ErrorCode() + ": " + api.ErrorMessage()
-	}
-	return err.Error()
-}
-
+// What the error codes of the services mean that package fault does not know.
 var (
-	codeCommitCodes = codes{
+	codeCommitCodes = fault.Codes{
 		"BranchDoesNotExistException":               action.ConfigurationError,
 		"BranchNameIsTagNameException":              action.ConfigurationError,
 		"InvalidBranchNameException":                action.ConfigurationError,
@@ -54,7 +29,7 @@ var (
 		"FolderContentSizeLimitExceededException":   action.JobFailed,
 		"MaximumFileContentToLoadExceededException": action.JobFailed,
 	}
-	s3Codes = codes{
+	s3Codes = fault.Codes{
 		"NoSuchBucket":                       action.ConfigurationError,
 		"NoSuchKey":                          action.ConfigurationError,
 		"NotFound":                           action.ConfigurationError,
@@ -68,7 +43,7 @@ var (
 		"KMS.DisabledException":              action.ConfigurationError,
 		"KMS.NotFoundException":              action.ConfigurationError,
 	}
-	ecrCodes = codes{
+	ecrCodes = fault.Codes{
 		"ImageNotFoundException":      action.ConfigurationError, // RevisionUnavailable for a given digest
 		"InvalidParameterException":   action.ConfigurationError,
 		"RepositoryNotFoundException": action.ConfigurationError,

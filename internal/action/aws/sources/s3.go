@@ -78,7 +78,7 @@ func (s objects) fetch(ctx context.Context, job action.Job) (action.Result, erro
 	object, err := client.GetObject(ctx, get)
 	if err != nil {
 		if lacksVersion(get, err) {
-			return action.Fail(action.RevisionUnavailable, fmt.Sprintf("Version %s of the Amazon S3 object %q is not available. %s", *get.VersionId, bucket+"/"+*get.Key, said(err))), nil
+			return action.Fail(action.RevisionUnavailable, fmt.Sprintf("Version %s of the Amazon S3 object %q is not available. %s", *get.VersionId, bucket+"/"+*get.Key, fault.Said(err))), nil
 		}
 		return inaccessible(bucket, *get.Key, err)
 	}
@@ -104,7 +104,7 @@ func (s objects) copy(ctx context.Context, job action.Job, key string, object *s
 			return err
 		}
 		out.Revision = version
-		summary := clip(object.Metadata[summaryKey], maxSummary)
+		summary := whole.Clip(object.Metadata[summaryKey], whole.MaxSummary)
 		if summary == "" {
 			summary = "Amazon S3 version id: " + version
 		}
@@ -125,7 +125,7 @@ func (s objects) copy(ctx context.Context, job action.Job, key string, object *s
 // inaccessible is the failure of a source whose object cannot be had, in the
 // service's words.
 func inaccessible(bucket, key string, err error) (action.Result, error) {
-	return s3Codes.failure(fmt.Sprintf("access the Amazon S3 object: %q. Make sure that the names of the bucket and object are both correct", bucket+"/"+key), err)
+	return fault.Result(s3Codes.Of(fmt.Sprintf("access the Amazon S3 object: %q. Make sure that the names of the bucket and object are both correct", bucket+"/"+key), err))
 }
 
 // lacksVersion reports whether err means that there is no such version as get

@@ -2,14 +2,13 @@ package sources
 
 import (
 	"archive/zip"
+	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,10 +34,6 @@ type entry struct {
 	mode fs.FileMode
 	blob string
 }
-
-// errUnsafe says that a tree holds a path that may not be part of an archive.
-// Git writes none, but a tree can be made by hand.
-var errUnsafe = errors.New("a path that may not be unpacked")
 
 // archive writes the commit as a zip, as package git does: files as they were
 // committed, executable bits and symbolic links kept, no enclosing folder,
@@ -99,16 +94,6 @@ func join(folder string, name *string) string {
 	return folder + "/" + aws.ToString(name)
 }
 
-// safe reports whether a path may be part of an archive.
-func safe(path string) bool {
-	for part := range strings.SplitSeq(path, "/") {
-		if part == "" || part == "." || part == ".." || strings.EqualFold(part, ".git") {
-			return false
-		}
-	}
-	return true
-}
-
 // pack writes entries, in their order, as a zip. Their contents are fetched a
 // few ahead of the one that is written.
 func (t tree) pack(ctx context.Context, w io.Writer, entries []entry) error {
@@ -128,26 +113,12 @@ func (t tree) pack(ctx context.Context, w io.Writer, entries []entry) error {
 			return err
 		}
 		for i, e := range some {
-			if err := add(z, e, contents[i]); err != nil {
+			if err := add(z, e.path, e.mode, bytes.NewReader(contents[i]), int64(len(contents[i]))); err != nil {
 				return fmt.Errorf("%s: %w", e.path, err)
 			}
 		}
 	}
 	return z.Close()
-}
-
-func add(z *zip.Writer, e entry, content []byte) error {
-	h := &zip.FileHeader{Name: e.path, Method: zip.Deflate, Modified: stamp}
-	h.SetMode(e.mode)
-	if e.mode&fs.ModeSymlink != 0 || len(content) == 0 {
-		h.Method = zip.Store
-	}
-	w, err := z.CreateHeader(h)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(content)
-	return err
 }
 
 // each calls do for the numbers below n, a few at once, and returns the first

@@ -2,22 +2,25 @@ package stepfunctions_test
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/sluice-ci/sluice/internal/action"
-	"github.com/sluice-ci/sluice/internal/action/aws/fault/faulttest"
 	"github.com/sluice-ci/sluice/internal/action/aws/stepfunctions"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
+	"github.com/sluice-ci/sluice/internal/awstest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
+
+func TestMain(m *testing.M) { os.Exit(awstest.Main(m)) }
 
 // TestMoto shows that the real client's errors have the codes the provider
 // looks for, and that a job is one execution.
 func TestMoto(t *testing.T) {
-	client := sfn.NewFromConfig(faulttest.Moto(t))
+	client := sfn.NewFromConfig(awstest.Config(t))
 	machine, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
 		Name: aws.String("deploy"), RoleArn: aws.String("arn:aws:iam::123456789012:role/r"),
 		Definition: aws.String(`{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}`),

@@ -14,7 +14,7 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
-	"github.com/sluice-ci/sluice/internal/action/aws/fault/faulttest"
+	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/stepfunctions"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/blob"
@@ -28,7 +28,7 @@ const (
 
 // A fake is a Step Functions whose executions take three looks.
 type fake struct {
-	faulttest.Service
+	awsfake.Service
 	executions map[string]*execution // by ARN
 	started    []string              // names
 	fails      bool                  // what new executions do
@@ -61,7 +61,7 @@ func (f *fake) StartExecution(_ context.Context, in *sfn.StartExecutionInput, _ 
 				f.executions[arn].end = types.ExecutionStatusFailed
 			}
 		case e.left == 0 || f.repeated:
-			return faulttest.API("ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
+			return awsfake.API("ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
 		}
 		out = &sfn.StartExecutionOutput{ExecutionArn: &arn}
 		return nil
@@ -74,7 +74,7 @@ func (f *fake) DescribeExecution(_ context.Context, in *sfn.DescribeExecutionInp
 		e := f.executions[*in.ExecutionArn]
 		if e == nil || f.unseen > 0 {
 			f.unseen--
-			return faulttest.API("ExecutionDoesNotExist", "Execution Does Not Exist: '"+*in.ExecutionArn+"'")
+			return awsfake.API("ExecutionDoesNotExist", "Execution Does Not Exist: '"+*in.ExecutionArn+"'")
 		}
 		out = &sfn.DescribeExecutionOutput{ExecutionArn: in.ExecutionArn, Status: types.ExecutionStatusRunning}
 		if e.left > 0 {
@@ -104,7 +104,7 @@ func (f *fake) DescribeStateMachine(_ context.Context, in *sfn.DescribeStateMach
 		case *in.StateMachineArn == express:
 			kind = types.StateMachineTypeExpress
 		case !strings.HasPrefix(*in.StateMachineArn, standard):
-			return faulttest.API("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+*in.StateMachineArn+"'")
+			return awsfake.API("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+*in.StateMachineArn+"'")
 		}
 		out = &sfn.DescribeStateMachineOutput{Type: kind}
 		return nil
@@ -123,7 +123,7 @@ type setup struct {
 func newSetup(t *testing.T) *setup {
 	t.Helper()
 	s := &setup{fake: &fake{executions: map[string]*execution{}}, blobs: &wholetest.Blobs{}}
-	s.input = s.blobs.Put(t, "In", faulttest.Zip(t, map[string]string{"assets/input.json": `{"a":1}`, "bad.json": "{"}))
+	s.input = s.blobs.Put(t, "In", awsfake.Zip(t, map[string]string{"assets/input.json": `{"a":1}`, "bad.json": "{"}))
 	return s
 }
 
@@ -175,7 +175,7 @@ func TestContract(t *testing.T) {
 			s.fake.repeated = repeated
 			return actiontest.Harness{
 				Open: func(t *testing.T, ended func(string)) action.Provider {
-					return faulttest.Driven(t, s.open(t), ended)
+					return awsfake.Driven(t, s.open(t), ended)
 				},
 				Succeeds: func(*testing.T) action.Job { return s.job() },
 				Fails:    func(*testing.T) action.Job { s.fake.fails = true; return s.job() },
@@ -190,9 +190,9 @@ func TestContract(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	faulttest.Failures(t, func(t *testing.T) faulttest.Bench {
+	awsfake.Failures(t, func(t *testing.T) awsfake.Bench {
 		s := newSetup(t)
-		return faulttest.Bench{Provider: s.open(t), Service: &s.fake.Service, Job: s.job(), Done: func() int { return len(s.fake.started) }}
+		return awsfake.Bench{Provider: s.open(t), Service: &s.fake.Service, Job: s.job(), Done: func() int { return len(s.fake.started) }}
 	}, "StartExecution", "DescribeStateMachine", "DescribeExecution")
 }
 
