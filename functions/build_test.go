@@ -4,12 +4,17 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // maxZip is how large the code of a function may be as Lambda gets it.
@@ -21,7 +26,8 @@ var optional = []string{"SLUICE_ALERTS", "SLUICE_APPROVALS", "SLUICE_PAGES"}
 
 // TestBuild builds every function in two copies of the sources, as make
 // functions does, for the processor of this machine. Both are the same bytes,
-// they are small, and they read what their policies say.
+// they are small, they read what their policies say, and the runtime can call
+// them.
 func TestBuild(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds every function twice, which takes half a minute; run without -short")
@@ -48,6 +54,7 @@ func TestBuild(t *testing.T) {
 				t.Logf("%d bytes, zipped %d", len(code), size)
 			}
 			reads(t, here, policyOf(t, name).Environment)
+			serves(t, here, policyOf(t, name).Environment)
 		})
 	}
 }
@@ -122,5 +129,60 @@ func reads(t *testing.T, bootstrap string, listed []string) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("it needs %v; its policy and Lambda give it %v", got, want)
+	}
+}
+
+// serves lets the runtime call a function with a payload that none takes. It
+// refuses it by the name that machines do not repeat, and its log tells whose
+// request that was.
+func serves(t *testing.T, bootstrap string, listed []string) {
+	t.Helper()
+	answers, done := make(chan string, 1), make(chan struct{})
+	mux := http.NewServeMux()
+	calls := make(chan struct{}, 1)
+	calls <- struct{}{}
+	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case <-calls:
+		case <-done: // there is no second call
+		}
+		w.Header().Set("Lambda-Runtime-Aws-Request-Id", "request-1")
+		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(time.Minute).UnixMilli()))
+		io.WriteString(w, "7")
+	})
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/request-1/{what}", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		answers <- r.PathValue("what") + " " + string(body)
+		w.WriteHeader(http.StatusAccepted)
+	})
+	runtime := httptest.NewServer(mux)
+	defer runtime.Close()
+	defer close(done)
+	var log bytes.Buffer
+	cmd := exec.Command(bootstrap)
+	cmd.Stderr = &log
+	cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(runtime.URL, "http://"), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "SLUICE_LOG=info"}
+	for _, name := range listed {
+		if name != "SLUICE_LOG" {
+			cmd.Env = append(cmd.Env, name+"=x")
+		}
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case answer := <-answers:
+		if !strings.HasPrefix(answer, "error ") || !strings.Contains(answer, `"errorType":"Sluice.Refused"`) {
+			t.Errorf("answer %s", answer)
+		}
+		cmd.Process.Kill()
+		<-ended
+	case err := <-ended:
+		t.Fatalf("it ended: %v\n%s", err, log.String())
+	}
+	if !strings.Contains(log.String(), `"request":"request-1"`) {
+		t.Errorf("log %s", log.String())
 	}
 }

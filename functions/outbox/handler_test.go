@@ -28,6 +28,7 @@ func stream(t *testing.T, rows []orchestrator.Row) []byte {
 	records := []string{
 		`{"eventName":"INSERT","dynamodb":{"SequenceNumber":"s-other","NewImage":{"pk":{"S":"EXEC#e"},"sk":{"S":"META"},"val":{"B":"e30="}}}}`,
 		`{"eventName":"REMOVE","dynamodb":{"SequenceNumber":"s-gone","Keys":{"pk":{"S":"OUT#00"},"sk":{"S":"x"}}}}`,
+		`{"eventName":"MODIFY","dynamodb":{"SequenceNumber":"s-changed","NewImage":{"pk":{"S":"OUT#00"},"sk":{"S":"changed"},"val":{"B":"e30="}}}}`,
 		`{"eventName":"INSERT","dynamodb":{"SequenceNumber":"s-bad","NewImage":{"pk":{"S":"OUT#00"},"sk":{"S":"bad"},"val":{"B":"Cg=="}}}}`,
 	}
 	for i, row := range rows {

@@ -147,7 +147,9 @@ func TestAWSConfig(t *testing.T) {
 	if c := awsConfig(env("AWS_REGION=eu-west-1")); c.BaseEndpoint != nil {
 		t.Errorf("endpoint = %q; want none", *c.BaseEndpoint)
 	}
-	one := endpoints(func(key string) (string, bool) { return "http://127.0.0.1:2", key == "AWS_ENDPOINT_URL_SECRETS_MANAGER" })
+	one := endpoints(func(key string) (string, bool) {
+		return "http://127.0.0.1:2", key == "AWS_ENDPOINT_URL_SECRETS_MANAGER"
+	})
 	if url, ok, _ := one.GetServiceBaseEndpoint(t.Context(), "Secrets Manager"); !ok || url != "http://127.0.0.1:2" {
 		t.Errorf("endpoint of one service = %q, %v", url, ok)
 	}

@@ -45,7 +45,8 @@ func ARNs(r record.Reader) machinesfn.ARNs {
 }
 
 // Runs returns whose run it is. A run is named after its execution, with the
-// attempt behind it.
+// attempt behind it. Without a machine there never was a run, whatever the
+// records ask for.
 func Runs(r record.Reader) machinesfn.Runs {
 	return func(ctx context.Context, run string) (string, int, error) {
 		id := run
@@ -56,7 +57,14 @@ func Runs(r record.Reader) machinesfn.Runs {
 		if pipeline.CodeOf(err) == pipeline.PipelineExecutionNotFound {
 			return "", 0, nil
 		}
-		return x.Value.Pipeline, x.Value.Version, err
+		if err != nil {
+			return "", 0, err
+		}
+		v, err := r.Version(ctx, x.Value.Pipeline, x.Value.Version)
+		if err != nil || v.Machine == "" {
+			return "", 0, err
+		}
+		return x.Value.Pipeline, x.Value.Version, nil
 	}
 }
 

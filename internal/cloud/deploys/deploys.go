@@ -6,11 +6,13 @@ import (
 	awscloudformation "github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	awscodedeploy "github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/sluice-ci/sluice/internal/action/aws/cloudformation"
 	"github.com/sluice-ci/sluice/internal/action/aws/codedeploy"
 	"github.com/sluice-ci/sluice/internal/action/aws/ecs"
+	"github.com/sluice-ci/sluice/internal/action/aws/lambdadeploy"
 	"github.com/sluice-ci/sluice/internal/action/aws/s3deploy"
 	"github.com/sluice-ci/sluice/internal/cloud/catalog"
 	"github.com/sluice-ci/sluice/internal/cloud/work"
@@ -34,11 +36,20 @@ func New(b *work.Bench) (catalog.Providers, error) {
 	if err != nil {
 		return nil, err
 	}
+	functions, err := lambdadeploy.New(lambdadeploy.Ports{
+		Connect: work.Client(b, func(c aws.Config) lambdadeploy.Client { return awslambda.NewFromConfig(c) }),
+		Blobs:   b.Blobs,
+		Alarms:  lambdadeploy.Watched(b.Roles.Config),
+	}, lambdadeploy.Options{})
+	if err != nil {
+		return nil, err
+	}
 	files := s3deploy.New(work.Client(b, func(c aws.Config) s3deploy.S3 { return s3.NewFromConfig(c) }), b.Blobs, s3deploy.Options{Lives: catalog.Lives})
 	return catalog.Providers{
 		catalog.AWS(pipeline.Deploy, "CloudFormation"): stacks,
 		catalog.AWS(pipeline.Deploy, "ECS"):            services,
 		catalog.AWS(pipeline.Deploy, "CodeDeploy"):     groups,
+		catalog.AWS(pipeline.Deploy, "Lambda"):         functions,
 		catalog.AWS(pipeline.Deploy, "S3"):             files,
 	}, nil
 }

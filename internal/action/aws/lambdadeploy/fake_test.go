@@ -35,6 +35,8 @@ type fake struct {
 	versions []string       // digests that were published
 	live     *lambda.GetAliasOutput
 	moves    []string // what the alias was changed to
+
+	afterRead func() // called once, behind the next look at the function
 }
 
 func newFake() *fake {
@@ -69,6 +71,10 @@ func (f *fake) GetFunctionConfiguration(_ context.Context, in *lambda.GetFunctio
 		}
 		return nil
 	})
+	if then := f.afterRead; then != nil {
+		f.afterRead = nil
+		then()
+	}
 	return out, err
 }
 

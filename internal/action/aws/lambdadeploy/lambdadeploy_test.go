@@ -22,9 +22,11 @@ func TestContract(t *testing.T) {
 	actiontest.Run(t, func(t *testing.T) actiontest.Harness {
 		s := newSetup()
 		return actiontest.Harness{
-			Open:     func(t *testing.T, ended func(string)) action.Provider { return awsfake.Driven(t, s.open(t), ended) },
-			Succeeds: func(t *testing.T) action.Job { return s.job(t, fmt.Appendf(nil, "code %d", s.jobs), "FunctionAlias=live") },
-			Fails:    func(t *testing.T) action.Job { return s.job(t, []byte("broken")) },
+			Open: func(t *testing.T, ended func(string)) action.Provider { return awsfake.Driven(t, s.open(t), ended) },
+			Succeeds: func(t *testing.T) action.Job {
+				return s.job(t, fmt.Appendf(nil, "code %d", s.jobs), "FunctionAlias=live")
+			},
+			Fails: func(t *testing.T) action.Job { return s.job(t, []byte("broken")) },
 			Done: func(t *testing.T, job action.Job) (n int) {
 				text := fmt.Sprintf("code %d", s.jobs-1)
 				s.fake.Look(func() { n = s.fake.updates[digest([]byte(text))] + s.fake.updates[digest([]byte("broken"))] })
@@ -80,6 +82,21 @@ func TestSameCode(t *testing.T) {
 	r := s.run(t, s.job(t, []byte("new"), "FunctionAlias=live"))
 	if r.Variables["FunctionVersion"] != "2" || s.fake.updates[digest([]byte("new"))] != 1 {
 		t.Errorf("%+v; put there %d times", r, s.fake.updates[digest([]byte("new"))])
+	}
+}
+
+// Two processes decide on what they both saw; one of them is refused and looks
+// again.
+func TestMeeting(t *testing.T) {
+	s := newSetup()
+	job := s.job(t, []byte("new"))
+	s.fake.afterRead = func() {
+		if _, err := s.open(t).Start(t.Context(), job); err != nil {
+			t.Error(err)
+		}
+	}
+	if r := s.run(t, job); r.Status != pipeline.Succeeded || s.fake.updates[digest([]byte("new"))] != 1 || s.fake.Calls("UpdateFunctionCode") != 2 {
+		t.Errorf("%+v; put there %d times, tried %d times", r, s.fake.updates[digest([]byte("new"))], s.fake.Calls("UpdateFunctionCode"))
 	}
 }
 
@@ -186,7 +203,7 @@ func TestMeddling(t *testing.T) {
 	if _, err := s.open(t).Start(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-	s.fake.digest, s.fake.pending = "somebody's", 0
+	s.fake.digest, s.fake.pending, s.fake.modified = "somebody's", 0, s.now.Add(time.Second)
 	if r, err := s.open(t).Poll(t.Context(), job); err != nil || r.Error == nil || !strings.Contains(r.Error.Message, "Somebody else") {
 		t.Errorf("changed meanwhile: %+v, %v", r, err)
 	}
