@@ -81,18 +81,21 @@ func (o outbox) stream(ctx context.Context, records []json.RawMessage) failures 
 	out := failures{Items: []failure{}}
 	for i, err := range o.deliver(ctx, rows) {
 		if err != nil {
-			o.log.WarnContext(ctx, "delivery failed; it is tried again", "row", rows[i].ID, "err", err)
 			out.Items = append(out.Items, failure{changes[i].Sequence})
 		}
 	}
 	return out
 }
 
-// deliver delivers rows, some at once, deletes those that it delivered and
-// returns what became of each. A row that cannot be deleted is delivered again
-// by the sweep, which changes nothing.
+// deliver delivers rows, some at once, and deletes those that it delivered. A
+// row that cannot be deleted is delivered again by the sweep, which changes
+// nothing.
+//
+// It returns what kept each row from being carried out. A message that nobody
+// takes, to a topic that is gone for example, is no such thing: it stays in its
+// row for the sweep, and no machine waits for it.
 func (o outbox) deliver(ctx context.Context, rows []orchestrator.Row) []error {
-	errs := make([]error, len(rows))
+	errs, untold := make([]error, len(rows)), make([]error, len(rows))
 	slots := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
 	for i, row := range rows {
@@ -100,16 +103,18 @@ func (o outbox) deliver(ctx context.Context, rows []orchestrator.Row) []error {
 		all.Go(func() {
 			defer func() { <-slots }()
 			if errs[i] = o.svc.Act(ctx, row.Outbox); errs[i] == nil {
-				errs[i] = o.svc.Announce(ctx, row.Outbox)
+				untold[i] = o.svc.Announce(ctx, row.Outbox)
 			}
 		})
 	}
 	all.Wait()
 	var done []store.Key
 	for i, row := range rows {
-		if errs[i] == nil {
-			done = append(done, row.Key)
+		if err := errors.Join(errs[i], untold[i]); err != nil {
+			o.log.WarnContext(ctx, "delivery failed; it is tried again", "row", row.ID, "err", err)
+			continue
 		}
+		done = append(done, row.Key)
 	}
 	for chunk := range slices.Chunk(done, store.MaxOps) {
 		if err := o.svc.Delivered(ctx, chunk); err != nil {

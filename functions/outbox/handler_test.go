@@ -144,7 +144,8 @@ func row(id string, age time.Duration) orchestrator.Row {
 	return orchestrator.Row{Key: record.OutboxKey(1, id), Outbox: record.Outbox{ID: id, Created: time.Now().Add(-age)}}
 }
 
-// One row that fails comes again; the others are done.
+// One row that fails comes again; the others are done. One that only could not
+// be announced stays for the sweep: it must not hold up those behind it.
 func TestPartOfABatch(t *testing.T) {
 	s := new(service)
 	rows := []orchestrator.Row{row("a", 0), row("act-fails", 0), row("b", 0), row("announce-fails", 0)}
@@ -153,7 +154,7 @@ func TestPartOfABatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, _ := json.Marshal(out)
-	if want := `{"batchItemFailures":[{"itemIdentifier":"s1"},{"itemIdentifier":"s3"}]}`; string(text) != want {
+	if want := `{"batchItemFailures":[{"itemIdentifier":"s1"}]}`; string(text) != want {
 		t.Errorf("answer %s; want %s", text, want)
 	}
 	slices.Sort(s.told)

@@ -34,6 +34,8 @@ import (
 type Target struct {
 	URL    string // of the function
 	Region string // "": the one in the host of URL
+
+	Transport http.RoundTripper // nil: http.DefaultTransport
 }
 
 // Credentials returns those of a profile, "" for the one that the AWS CLI would
@@ -76,6 +78,7 @@ func New(t Target, c aws.CredentialsProvider) (http.Handler, error) {
 	return &proxy{
 		url: u.Scheme + "://" + u.Host + "/", region: t.Region, credentials: c, signer: v4.NewSigner(),
 		client: &http.Client{
+			Transport:     t.Transport,
 			Timeout:       time.Minute,                                                                   // the function ends before that
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a signature is for one host
 		},

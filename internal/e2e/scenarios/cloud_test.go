@@ -67,14 +67,11 @@ func deployed(t *testing.T, pipelines string) *cloud {
 	c := &cloud{aws: standin.Start(t), pipelines: pipelines, context: map[string]any{
 		"sluice:alerts": "ops@example.com", "sluice:approvers": "lead@example.com",
 	}}
-	c.home = &home{t: t, name: "cloud", code: filepath.Join(t.TempDir(), "code"), told: c.pushed, store: c.put, tick: c.minute}
+	c.home = &home{t: t, name: "cloud", code: filepath.Join(t.TempDir(), "code"), told: c.pushed, store: c.put, tick: c.minute, tell: c.logs}
 	c.serveCode()
 	c.deploy()
-	address, err := c.aws.Local(t.Context(), c.outputs["sluice-control"]["ApiUrl"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy, err := connect.New(connect.Target{URL: address, Region: standin.Region}, c.aws.Config().Credentials)
+	target := connect.Target{URL: c.outputs["sluice-control"]["ApiUrl"], Transport: c.aws.HTTP().Transport}
+	proxy, err := connect.New(target, c.aws.Config().Credentials)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,6 +173,20 @@ func (c *cloud) built(b services.Build) {
 	}
 	if err != nil && c.t.Context().Err() == nil {
 		c.t.Errorf("the end of build %s: %v", b.ID, err)
+	}
+}
+
+// logs logs the last lines of every function.
+func (c *cloud) logs() {
+	c.t.Helper()
+	folders, err := filepath.Glob(filepath.Join(root(), "functions", "*", "main.go"))
+	if err != nil {
+		c.t.Error(err)
+	}
+	for _, f := range folders {
+		name := "sluice-" + filepath.Base(filepath.Dir(f))
+		text := c.aws.Logs(name)
+		c.t.Logf("%s:\n%s", name, text[max(0, len(text)-1500):])
 	}
 }
 

@@ -24,11 +24,12 @@ type home struct {
 	told  func(repository, commit string) // a push is known
 	store func(bucket, key string, content []byte)
 	tick  func() // lets a minute's work of the sweep be done
+	tell  func() // logs what there is to know, when a story fails
 }
 
 // patience is how long a story waits for something that has to come. It is a
 // bound for broken code, not a measure.
-const patience = 2 * time.Minute
+const patience = time.Minute
 
 // await polls until what holds.
 func (h *home) await(missing string, what func() bool) {
@@ -41,6 +42,7 @@ func (h *home) await(missing string, what func() bool) {
 		}
 		select {
 		case <-ctx.Done():
+			h.tell()
 			h.t.Fatalf("%s: waited %s for %s", h.name, patience, missing)
 		case <-time.After(100 * time.Millisecond):
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/codepipeline/client"
 	"github.com/sluice-ci/sluice/internal/definition"
+	"github.com/sluice-ci/sluice/internal/e2e/standin"
 	"github.com/sluice-ci/sluice/internal/local"
 	"github.com/sluice-ci/sluice/internal/mapping"
 )
@@ -18,7 +19,7 @@ import (
 func laptop(t *testing.T, pipelines string) *home {
 	t.Helper()
 	folder := t.TempDir()
-	h := &home{t: t, name: "laptop", code: filepath.Join(folder, "code"), tick: func() {}}
+	h := &home{t: t, name: "laptop", code: filepath.Join(folder, "code"), tick: func() {}, tell: func() {}}
 	m := mapping.Mapping{
 		Repositories: map[string]mapping.Repository{},
 		Buckets:      map[string]string{"shop-settings": filepath.Join(folder, "settings"), "shop-website": filepath.Join(folder, "website")},
@@ -46,7 +47,7 @@ func laptop(t *testing.T, pipelines string) *home {
 			t.Error(err)
 		}
 	})
-	defs, err := definition.ReadDir(pipelines, definition.Options{Region: local.Region, ArtifactBucket: "artifacts", RoleARN: "arn:aws:iam::" + local.Account + ":role/sluice"})
+	defs, err := definition.ReadDir(pipelines, definition.Options{Region: standin.Region, ArtifactBucket: "artifacts", RoleARN: "arn:aws:iam::" + local.Account + ":role/sluice"})
 	if err != nil {
 		t.Fatal(err)
 	}

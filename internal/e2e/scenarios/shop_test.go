@@ -111,7 +111,7 @@ func (c *cloud) prepareShop() {
 	}
 	objects := c.s3()
 	for _, bucket := range []string{"shop-settings", "shop-website"} {
-		_, err := objects.CreateBucket(c.t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+		_, err := objects.CreateBucket(c.t.Context(), &s3.CreateBucketInput{Bucket: &bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: standin.Region}})
 		must("bucket", err)
 	}
 	_, err := objects.PutBucketVersioning(c.t.Context(), &s3.PutBucketVersioningInput{Bucket: aws.String("shop-settings"), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}})
@@ -126,7 +126,7 @@ func (c *cloud) prepareShop() {
 	must("repository", err)
 	c.image("one")
 	_, err = lambda.NewFromConfig(c.aws.Config()).CreateFunction(c.t.Context(), &lambda.CreateFunctionInput{
-		FunctionName: aws.String("shop-price"), Role: aws.String("arn:aws:iam::" + standin.Account + ":role/shop"), Runtime: lambdatypes.RuntimeProvidedal2023,
+		FunctionName: aws.String("shop-price"), Role: aws.String("arn:aws:iam::" + standin.Account + ":role/sluice-stage-" + standin.Region), Runtime: lambdatypes.RuntimeProvidedal2023,
 		Handler: aws.String("bootstrap"), Code: &lambdatypes.FunctionCode{ZipFile: zipped(c.t, "bootstrap", "old")}, Publish: true,
 	})
 	must("function", err)
@@ -170,7 +170,7 @@ func TestShop(t *testing.T) {
 // on returns c for a part of the test.
 func (c *cloud) on(t *testing.T) *cloud {
 	there, h := *c, *c.home
-	h.t = t
+	h.t, h.tick, h.tell, h.store, h.told = t, there.minute, there.logs, there.put, there.pushed
 	there.home = &h
 	return &there
 }
