@@ -153,6 +153,7 @@ type step struct {
 	Status        pipeline.Status
 	Variables     []string // names
 	Error         string   // code
+	said          string   // is not compared: it names places
 }
 
 // history returns the steps of an execution in the order of their stages;
@@ -168,6 +169,9 @@ func (h *home) history(name, id string) []step {
 		slices.Sort(s.Variables)
 		if r := d.Output.ExecutionResult; r != nil && r.ErrorDetails != nil {
 			s.Error = r.ErrorDetails.Code
+		}
+		if r := d.Output.ExecutionResult; r != nil {
+			s.said = r.ExternalExecutionSummary
 		}
 		all = append(all, s)
 	}

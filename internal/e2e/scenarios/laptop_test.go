@@ -38,6 +38,7 @@ func laptop(t *testing.T, pipelines string) *home {
 			t.Fatal(err)
 		}
 	}
+	h.store("shop-settings", "settings.zip", zipped(t, "settings.json", "{}"))
 	s, err := local.Open(t.Context(), local.Options{Data: filepath.Join(folder, "data"), Mapping: m})
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +60,7 @@ func laptop(t *testing.T, pipelines string) *home {
 	h.told = func(string, string) {} // the watcher finds out by itself
 	for _, name := range []string{"shop", "tour"} {
 		h.await("the watcher to know "+name, func() bool {
-			ok, err := s.Watched(t.Context(), m.Repositories[name].Path)
+			ok, err := s.Watched(t.Context(), name)
 			return err == nil && ok
 		})
 	}

@@ -339,3 +339,22 @@ def url_slashes():
         self.url += "/"
 
     FunctionUrlConfig.__init__ = with_slash
+
+
+@patch("ECS: a service that is updated has a new deployment, of the new task definition, whose tasks all run at once")
+def ecs_deployments():
+    import moto.ecs.models as ecs
+
+    update = ecs.EC2ContainerServiceBackend.update_service
+
+    def updated(self, service_properties):
+        service = update(self, service_properties)
+        service.running_count, service.pending_count = service.desired_count, 0
+        for deployment in service.deployments[:1]:
+            deployment.update(
+                id="ecs-svc/%d" % ecs.mock_random.randint(0, 32**12), taskDefinition=service.task_definition, rolloutState="COMPLETED",
+                desiredCount=service.desired_count, runningCount=service.desired_count, pendingCount=0, createdAt=ecs.utcnow(), updatedAt=ecs.utcnow(),
+            )
+        return service
+
+    ecs.EC2ContainerServiceBackend.update_service = updated

@@ -135,3 +135,14 @@ def notices():
         patches.in_background(invoke, self.endpoint, json.dumps({"Records": [record]}), "Event")
 
     Subscription.publish = to_functions_too
+
+
+@patch("S3: each event that a bucket sends to EventBridge has an id of its own")
+def object_events():
+    import moto.events.utils as utils
+
+    class Fresh(dict):
+        def __deepcopy__(self, memo):
+            return dict(self, id=str(uuid.uuid4()), resources=[], detail={})
+
+    utils._BASE_EVENT_MESSAGE = Fresh(utils._BASE_EVENT_MESSAGE)

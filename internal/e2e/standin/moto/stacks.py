@@ -2,6 +2,7 @@
 
 import copy
 import re
+import threading
 
 from patches import patch
 
@@ -307,3 +308,31 @@ def _references(node):
         else:
             found += _references(value)
     return found
+
+
+@patch("CloudFormation: the events of an operation carry the ClientRequestToken of the request that began it")
+def event_tokens():
+    import moto.cloudformation.models as models
+    import moto.cloudformation.responses as responses
+
+    request = threading.local()
+
+    def remembering(operation):
+        def remembered(self):
+            request.token = self._get_param("ClientRequestToken")
+            try:
+                return operation(self)
+            finally:
+                request.token = None
+
+        return remembered
+
+    for name in ("create_stack", "update_stack", "delete_stack", "execute_change_set"):
+        setattr(responses.CloudFormationResponse, name, remembering(getattr(responses.CloudFormationResponse, name)))
+    make = models.Event.__init__
+
+    def made(self, *args, **kwargs):
+        make(self, *args, **kwargs)
+        self.client_request_token = getattr(request, "token", None)
+
+    models.Event.__init__ = made
