@@ -29,6 +29,7 @@ type cloud struct {
 	*home
 	aws       *standin.Standin
 	outputs   standin.Outputs
+	root      string // folder with functions/ and build/
 	pipelines string // folder of the definitions
 	endpoint  string // of the API, for clients that sign as those of CodePipeline do
 	context   map[string]any
@@ -63,8 +64,12 @@ var programs = sync.OnceValues(func() (app string, err error) {
 // deployed deploys Sluice with the definitions in a folder.
 func deployed(t *testing.T, pipelines string) *cloud {
 	t.Helper()
+	pipelines, err := filepath.Abs(pipelines)
+	if err != nil {
+		t.Fatal(err)
+	}
 	standin.NeedCDK(t)
-	c := &cloud{aws: standin.Start(t), pipelines: pipelines, context: map[string]any{
+	c := &cloud{aws: standin.Start(t), root: root(), pipelines: pipelines, context: map[string]any{
 		"sluice:alerts": "ops@example.com", "sluice:approvers": "lead@example.com",
 	}}
 	c.home = &home{t: t, name: "cloud", code: filepath.Join(t.TempDir(), "code"), told: c.pushed, store: c.put, tick: c.minute, tell: c.logs}
@@ -118,7 +123,7 @@ func (c *cloud) deploy() {
 	}
 	assembly := c.t.TempDir()
 	synth := exec.CommandContext(c.t.Context(), app)
-	synth.Dir = root()
+	synth.Dir = c.root
 	synth.Env = append(os.Environ(), append(c.aws.Env(), "CDK_OUTDIR="+assembly, "CDK_CONTEXT_JSON="+string(given),
 		"CDK_VALIDATION=false", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20")...)
 	if out, err := synth.CombinedOutput(); err != nil {

@@ -156,7 +156,7 @@ func (c *cloud) image(content string) string {
 
 // TestShop plays the release in both homes and compares what is remembered.
 func TestShop(t *testing.T) {
-	c := deployed(t, "internal/e2e/scenarios/testdata/pipelines")
+	c := deployed(t, "testdata/pipelines")
 	c.prepareShop()
 	t.Run("release", func(t *testing.T) {
 		ids, there := c.on(t).release()
@@ -168,6 +168,7 @@ func TestShop(t *testing.T) {
 		c.on(t).checkMessages(ids)
 	})
 	t.Run("object and image", c.arrivals)
+	t.Run("redeployment", c.redeploy)
 }
 
 // on returns c for a part of the test.

@@ -1,0 +1,122 @@
+package scenarios_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/sluice-ci/sluice/internal/codepipeline"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+)
+
+// redeploy deploys another definition and other code while an execution is
+// under way: it ends on the text it began with, the next one runs the new one.
+func (c *cloud) redeploy(t *testing.T) {
+	h := c.on(t)
+	before := h.digest("sluice-stage")
+	h.push("tour", "Before the change", nil)
+	old := h.started("tour", 1)
+	token := h.token("tour", old, "Ask")
+
+	h.pipelines = t.TempDir()
+	for _, name := range []string{"shop.yaml", "tour.yaml"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "pipelines", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "tour.yaml" {
+			text = append(text, `
+    - name: Later
+      actions:
+        - name: Again
+          actionTypeId: {category: Approval, owner: AWS, provider: Manual, version: "1"}
+`...)
+		}
+		if err := os.WriteFile(filepath.Join(h.pipelines, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.code2(t)
+	h.deploy()
+	if h.digest("sluice-stage") == before {
+		t.Error("the changed code of a function was not deployed")
+	}
+	h.answer("tour", "Release", "Ask", token, "Approved")
+	h.status("tour", old, pipeline.Succeeded)
+	if got := h.steps("tour", old); got != "Code Ask" {
+		t.Errorf("the run that was under way did %s; want what it began with", got)
+	}
+
+	h.push("tour", "After the change", nil)
+	next := h.started("tour", 2)
+	h.answer("tour", "Release", "Ask", h.token("tour", next, "Ask"), "Approved")
+	h.answer("tour", "Later", "Again", h.token("tour", next, "Again"), "Approved")
+	h.status("tour", next, pipeline.Succeeded)
+	if got := h.steps("tour", next); got != "Code Ask Again" {
+		t.Errorf("the next run did %s; want the new definition", got)
+	}
+	var out codepipeline.GetPipelineExecutionOutput
+	for id, version := range map[string]int{old: 1, next: 2} {
+		h.do("GetPipelineExecution", codepipeline.GetPipelineExecutionInput{PipelineName: "tour", PipelineExecutionID: id}, &out)
+		if out.PipelineExecution.PipelineVersion != version {
+			t.Errorf("execution %s shows version %d; want %d", id, out.PipelineExecution.PipelineVersion, version)
+		}
+	}
+	var shop codepipeline.GetPipelineOutput
+	h.do("GetPipeline", codepipeline.GetPipelineInput{Name: "shop"}, &shop)
+	if shop.Pipeline.Version != 1 {
+		t.Errorf("the other pipeline is at version %d; want 1", shop.Pipeline.Version)
+	}
+}
+
+// steps returns the names of the actions that ran, in order.
+func (h *home) steps(name, id string) string {
+	h.t.Helper()
+	var names []string
+	for _, s := range h.history(name, id) {
+		names = append(names, s.Action)
+	}
+	return strings.Join(names, " ")
+}
+
+// digest returns the digest of the code of a function.
+func (c *cloud) digest(function string) string {
+	c.t.Helper()
+	out, err := lambda.NewFromConfig(c.aws.Config()).GetFunctionConfiguration(c.t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &function})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return aws.ToString(out.CodeSha256)
+}
+
+// code2 makes the functions another program than they were: what a bootstrap
+// has behind its end changes nothing but its digest.
+func (c *cloud) code2(t *testing.T) {
+	t.Helper()
+	c.root = t.TempDir()
+	for _, dir := range []string{"functions", "build"} {
+		if err := os.CopyFS(filepath.Join(c.root, dir), os.DirFS(filepath.Join(root(), dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	programs, err := filepath.Glob(filepath.Join(c.root, "build", "*", "*", "bootstrap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range programs {
+		f, err := os.OpenFile(program, os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString("\nsecond edition\n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
