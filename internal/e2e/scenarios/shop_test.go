@@ -169,6 +169,7 @@ func TestShop(t *testing.T) {
 	})
 	t.Run("object and image", c.arrivals)
 	t.Run("redeployment", c.redeploy)
+	t.Run("policies", c.policies)
 }
 
 // on returns c for a part of the test.

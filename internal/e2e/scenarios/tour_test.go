@@ -2,14 +2,19 @@ package scenarios_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/sluice-ci/sluice/internal/codepipeline"
+	"github.com/sluice-ci/sluice/internal/e2e/standin"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
@@ -18,17 +23,19 @@ import (
 func (c *cloud) redeploy(t *testing.T) {
 	h := c.on(t)
 	before := h.digest("sluice-stage")
-	h.push("tour", "Before the change", nil)
+	h.serveTour()
+	held := h.startHeld()
+	h.push("tour", "Before the change", map[string]string{"input.json": "{}"})
 	old := h.started("tour", 1)
 	token := h.token("tour", old, "Ask")
 
 	h.pipelines = t.TempDir()
-	for _, name := range []string{"shop.yaml", "tour.yaml"} {
+	for _, name := range []string{"shop.yaml", "tour.yaml", "hold.yaml"} {
 		text, err := os.ReadFile(filepath.Join("testdata", "pipelines", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name == "tour.yaml" {
+		if name != "shop.yaml" {
 			text = append(text, `
     - name: Later
       actions:
@@ -45,9 +52,10 @@ func (c *cloud) redeploy(t *testing.T) {
 	if h.digest("sluice-stage") == before {
 		t.Error("the changed code of a function was not deployed")
 	}
+	h.status("hold", held, pipeline.Cancelled)
 	h.answer("tour", "Release", "Ask", token, "Approved")
 	h.status("tour", old, pipeline.Succeeded)
-	if got := h.steps("tour", old); got != "Code Ask" {
+	if got := h.steps("tour", old); got != "Code Function Machine Ask" {
 		t.Errorf("the run that was under way did %s; want what it began with", got)
 	}
 
@@ -56,7 +64,7 @@ func (c *cloud) redeploy(t *testing.T) {
 	h.answer("tour", "Release", "Ask", h.token("tour", next, "Ask"), "Approved")
 	h.answer("tour", "Later", "Again", h.token("tour", next, "Again"), "Approved")
 	h.status("tour", next, pipeline.Succeeded)
-	if got := h.steps("tour", next); got != "Code Ask Again" {
+	if got := h.steps("tour", next); got != "Code Function Machine Ask Again" {
 		t.Errorf("the next run did %s; want the new definition", got)
 	}
 	var out codepipeline.GetPipelineExecutionOutput
@@ -70,6 +78,47 @@ func (c *cloud) redeploy(t *testing.T) {
 	h.do("GetPipeline", codepipeline.GetPipelineInput{Name: "shop"}, &shop)
 	if shop.Pipeline.Version != 1 {
 		t.Errorf("the other pipeline is at version %d; want 1", shop.Pipeline.Version)
+	}
+}
+
+// startHeld starts an execution that waits for an approval.
+func (c *cloud) startHeld() string {
+	c.t.Helper()
+	c.push("hold", "It waits", nil)
+	id := c.started("hold", 1)
+	c.token("hold", id, "Ask")
+	return id
+}
+
+// serveTour makes what the tour invokes: a state machine, and a function that
+// answers its job through the API.
+func (c *cloud) serveTour() {
+	c.t.Helper()
+	_, err := sfn.NewFromConfig(c.aws.Config()).CreateStateMachine(c.t.Context(), &sfn.CreateStateMachineInput{
+		Name: aws.String("tour"), RoleArn: aws.String("arn:aws:iam::" + standin.Account + ":role/sluice-machine-" + standin.Region),
+		Definition: aws.String(`{"StartAt":"Done","States":{"Done":{"Type":"Pass","End":true}}}`),
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	program := filepath.Join(c.t.TempDir(), "bootstrap")
+	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", program, "./testdata/check")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		c.t.Fatalf("%v: %s", err, out)
+	}
+	binary, err := os.ReadFile(program)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_, err = lambda.NewFromConfig(c.aws.Config()).CreateFunction(c.t.Context(), &lambda.CreateFunctionInput{
+		FunctionName: aws.String("tour-check"), Role: aws.String("arn:aws:iam::" + standin.Account + ":role/sluice-stage-" + standin.Region),
+		Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Architectures: []types.Architecture{map[string]types.Architecture{"amd64": types.ArchitectureX8664, "arm64": types.ArchitectureArm64}[runtime.GOARCH]},
+		Code:        &types.FunctionCode{ZipFile: zipped(c.t, "bootstrap", string(binary))},
+		Environment: &types.Environment{Variables: map[string]string{"CODEPIPELINE": c.endpoint}},
+	})
+	if err != nil {
+		c.t.Fatal(err)
 	}
 }
 

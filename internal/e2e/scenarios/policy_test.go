@@ -1,0 +1,152 @@
+package scenarios_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluice-ci/sluice/internal/action/aws/grant"
+	"github.com/sluice-ci/sluice/internal/definition"
+	"github.com/sluice-ci/sluice/internal/e2e/standin"
+)
+
+// A policy is what stands beside a function's code.
+type policy struct {
+	Statements []struct {
+		Actions []string
+		On      []string
+		Why     string
+	}
+}
+
+// arn says how the ARNs that a symbol of a policy stands for begin.
+var arn = map[string]string{
+	"table": "arn:aws:dynamodb:{region}:{account}:table/sluice", "bucket": "arn:aws:s3:::sluice-artifacts-{account}-{region}", "objects": "arn:aws:s3:::sluice-artifacts-{account}-{region}/",
+	"key": "arn:aws:kms:{region}:{account}:key/", "bus": "arn:aws:events:{region}:{account}:event-bus/sluice", "alerts": "arn:aws:sns:{region}:{account}:sluice-alerts",
+	"approvals": "arn:aws:sns:{region}:{account}:sluice-approvals", "queue": "arn:aws:sqs:{region}:{account}:sluice-", "machines": "arn:aws:states:{region}:{account}:stateMachine:sluice-",
+	"runs": "arn:aws:states:{region}:{account}:execution:sluice-", "roles": "arn:aws:iam::{account}:role/sluice-pipeline-", "topics": "arn:aws:sns:{region}:{account}:shop-reviews",
+	"assets": "arn:aws:s3:::cdk-hnb659fds-assets-{account}-{region}/", "secrets": "arn:aws:secretsmanager:{region}:{account}:secret:sluice", "parameters": "arn:aws:ssm:{region}:{account}:parameter/sluice",
+	"any": "", "stream": "arn:aws:dynamodb:{region}:{account}:table/sluice",
+}
+
+func begins(symbol string) (string, bool) {
+	text, ok := arn[symbol]
+	return strings.NewReplacer("{region}", standin.Region, "{account}", standin.Account).Replace(text), ok
+}
+
+// byLambda are the calls that Lambda makes in the name of a function; infra
+// grants them beside the policy.
+var byLambda = []string{
+	"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
+	"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage to a dead-letter queue",
+}
+
+// policies compares every call that was recorded with the policy of who made
+// it: nothing missing, nothing unused. What no stand-in can see has a reason
+// beside it in the policy.
+func (c *cloud) policies(t *testing.T) {
+	calls := map[string]map[string][]string{} // by principal and action: resources
+	for _, call := range c.aws.Calls() {
+		if calls[call.Principal] == nil {
+			calls[call.Principal] = map[string][]string{}
+		}
+		calls[call.Principal][call.Action] = append(calls[call.Principal][call.Action], call.Resource)
+	}
+	files, err := filepath.Glob(filepath.Join(root(), "functions", "*", "policy.json"))
+	if err != nil || len(files) != 12 {
+		t.Fatalf("%d policies, %v; want 12", len(files), err)
+	}
+	for _, file := range files {
+		name := filepath.Base(filepath.Dir(file))
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p policy
+		if err := json.Unmarshal(text, &p); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		p.compare(t, name, calls["sluice-"+name])
+		delete(calls, "sluice-"+name)
+	}
+	c.pipelineRole(t, "shop", calls["sluice-pipeline-shop-"+standin.Region])
+	for principal := range maps.Keys(calls) {
+		if strings.HasPrefix(principal, "sluice-") && !strings.HasPrefix(principal, "sluice-pipeline-") && principal != "sluice-machine-"+standin.Region {
+			t.Errorf("%s made calls and has no policy", principal)
+		}
+	}
+}
+
+func (p policy) compare(t *testing.T, name string, made map[string][]string) {
+	t.Helper()
+	used := map[string]bool{}
+	for action, resources := range made {
+		if slices.Contains(byLambda, action) {
+			continue
+		}
+		for _, resource := range slices.Compact(slices.Sorted(slices.Values(resources))) {
+			if !p.allows(action, resource, used) {
+				t.Errorf("function %s called %s on %s, which its policy does not allow", name, action, resource)
+			}
+		}
+	}
+	for _, s := range p.Statements {
+		for _, action := range s.Actions {
+			if !used[action] && s.Why == "" {
+				t.Errorf("function %s may %s on %v and never did", name, action, s.On)
+			}
+		}
+	}
+}
+
+// allows reports whether a statement allows a call, and marks the action as
+// used. A resource of "*" means that the request does not tell.
+func (p policy) allows(action, resource string, used map[string]bool) bool {
+	for _, s := range p.Statements {
+		if !slices.Contains(s.Actions, action) {
+			continue
+		}
+		for _, symbol := range s.On {
+			if prefix, ok := begins(symbol); resource == "*" || ok && strings.HasPrefix(resource, prefix) {
+				used[action] = true
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// pipelineRole compares what the actions of a pipeline did with what it grants.
+func (c *cloud) pipelineRole(t *testing.T, name string, made map[string][]string) {
+	t.Helper()
+	def, err := definition.ReadFile(filepath.Join("testdata", "pipelines", name+".yaml"), definition.Options{Region: standin.Region, ArtifactBucket: "artifacts", RoleARN: "arn:aws:iam::" + standin.Account + ":role/x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	granted := map[string]bool{}
+	for _, st := range def.Declaration.Stages {
+		for _, a := range st.Actions {
+			statements, err := grant.For(a, grant.Home{Partition: "aws", Region: standin.Region, Account: standin.Account, Artifacts: "arn:aws:s3:::artifacts/*"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range statements {
+				for _, action := range s.Actions {
+					granted[action] = true
+				}
+			}
+		}
+	}
+	if len(made) < 10 {
+		t.Errorf("only %d kinds of calls were made in the role of %s", len(made), name)
+	}
+	for action := range made {
+		if !granted[action] {
+			t.Errorf("an action of %s called %s, which is not granted", name, action)
+		}
+	}
+}
