@@ -35,12 +35,12 @@ func Parse(cron, zone string) (Window, error) {
 	}
 	fields := strings.Fields(cron)
 	if len(fields) < 6 || len(fields) > 7 {
-		return Window{}, fmt.Errorf("Cron %q has %d fields; write 6 or 7: seconds minutes hours day-of-month month day-of-week [year]", cron, len(fields))
+		return Window{}, fmt.Errorf("the Cron %q has %d fields; write 6 or 7: seconds minutes hours day-of-month month day-of-week [year]", cron, len(fields))
 	}
 	fields[0] = "0"
 	trigger, err := quartz.NewCronTrigger(strings.ToUpper(strings.Join(fields, " ")))
 	if err != nil {
-		return Window{}, fmt.Errorf("Cron %q is no Quartz expression: %w", cron, err)
+		return Window{}, fmt.Errorf("the Cron %q is no Quartz expression: %w", cron, err)
 	}
 	return Window{trigger, loc}, nil
 }
