@@ -4,7 +4,7 @@ ARGS  ?=
 GO    ?= go
 BIN   := bin/sluice
 
-.PHONY: help build functions app synth deploy run test e2e lint bench deps
+.PHONY: help build functions app synth deploy run test e2e prove lint bench deps
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -38,10 +38,16 @@ run: build ## run the demo pipeline on this machine (ARGS=--approve goes through
 	@./$(BIN) demo $(ARGS) || test $$? -eq 3 # 3: it waits for an approval, as it should
 
 test: deps build ## run all tests
-	SLUICE_ASL_VALIDATOR=$(CURDIR)/tools/node_modules $(GO) test -timeout 14m ./...
+	SLUICE_NEED_MOTO=1 SLUICE_ASL_VALIDATOR=$(CURDIR)/tools/node_modules $(GO) test -timeout 14m ./...
 
 e2e: deps build functions ## deploy into a stand-in for AWS on this machine and play the scenarios there
 	SLUICE_NEED_MOTO=1 $(GO) test -timeout 14m ./internal/e2e/...
+
+# The long forms of proofs; see docs/proof.md. build/prove.log has the traces.
+prove: ## prove the order of executions and the stores at length: one line a bar (about 8 minutes)
+	@mkdir -p build; set -o pipefail; SLUICE_PROVE=1 $(GO) test -count=1 -p 1 -timeout 30m -v \
+		-run '^Test(Model|Findings|Mutants|Like|Linearizable)' ./internal/stage/prooftest ./internal/store/storetest \
+		2>&1 | tee build/prove.log | grep --line-buffered '^BAR' || { cat build/prove.log; exit 1; }
 
 lint: ## gofmt, vet, staticcheck, module hygiene
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -32,7 +32,8 @@ type change struct {
 	waiters    map[store.Key]*tracked[record.Waiter]
 	pipelines  map[string]*tracked[record.Pipeline]
 	gates      map[store.Key]*tracked[record.Gate]
-	ruled      []record.ActionID // rules that this change has ended
+	ruled      []record.ActionID               // rules that this change has ended
+	begun      map[string]pipeline.Declaration // what executions run that this change adds, by id; their version may not be stored yet
 	extra      []store.Op
 	failed     []*record.Execution // that this change lets fail
 	out        record.Outbox
@@ -59,6 +60,7 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 			waiters:    map[store.Key]*tracked[record.Waiter]{},
 			pipelines:  map[string]*tracked[record.Pipeline]{},
 			gates:      map[store.Key]*tracked[record.Gate]{},
+			begun:      map[string]pipeline.Declaration{},
 		}
 		if err := f(c); err != nil {
 			return err
@@ -137,6 +139,14 @@ func track[K comparable, T any](known map[K]*tracked[T], key K, read func() (rec
 	}
 	known[key] = t
 	return &t.value, nil
+}
+
+// declaration returns the declaration that e runs.
+func (c *change) declaration(ctx context.Context, e *record.Execution) (pipeline.Declaration, error) {
+	if d, ok := c.begun[e.ID]; ok {
+		return d, nil
+	}
+	return c.Service.declaration(ctx, e)
 }
 
 // execution returns the record of an execution, to read or to change.

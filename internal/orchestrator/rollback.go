@@ -75,6 +75,7 @@ func (c *change) restore(p *record.Pipeline, v record.Version, i int, target *re
 		return err
 	}
 	p.NextSeq++
+	c.begun[id] = d
 	c.executions[id] = &tracked[record.Execution]{value: record.Execution{
 		ID: id, Pipeline: p.Name, Version: p.Version, Seq: p.NextSeq,
 		Status: pipeline.InProgress, Mode: d.ExecutionMode, Type: record.Rollback, Target: target.ID, Trigger: why,

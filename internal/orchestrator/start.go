@@ -73,6 +73,7 @@ func (c *change) begin(p *record.Pipeline, v record.Version, in Start, id string
 		Variables: variables, Overrides: in.Overrides,
 		Started: c.at, Updated: c.at,
 	}
+	c.begun[id] = d
 	c.executions[id] = &tracked[record.Execution]{value: *e}
 	e = &c.executions[id].value
 	c.put(record.HistoryKey(p.Name, e.Seq), id)

@@ -113,6 +113,22 @@ func TestRunToTheEnd(t *testing.T) {
 	}
 }
 
+// TestCreateStarts starts the first execution with the pipeline, in one
+// transaction: its version cannot be read back yet.
+func TestCreateStarts(t *testing.T) {
+	for _, d := range []pipeline.Declaration{app(pipeline.Superseded), behind(record.BeforeEntry, "FAIL")} {
+		w := newWorld(t, 1)
+		if _, err := w.svc.CreatePipeline(t.Context(), orchestrator.Create{Declaration: d, Start: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		w.want(w.last().ID, pipeline.InProgress) // at the approval
+		if w.latest("Release", "Gate").Status != pipeline.InProgress {
+			t.Error("it did not come to the approval")
+		}
+	}
+}
+
 func TestNewestWaitsBehindApproval(t *testing.T) {
 	w := newWorld(t, 2)
 	w.create(app(pipeline.Superseded))
