@@ -184,6 +184,22 @@ func TestRetryOfLast(t *testing.T) {
 	}
 }
 
+// TestRestore: a rollback enters a free stage past a closed transition and past
+// those who wait, holds the place of who entered last, and ends his retries.
+func TestRestore(t *testing.T) {
+	back := func(execution string) stage.Restore { return stage.Restore{Waiter: waiter(execution, 1)} }
+	for _, mode := range []pipeline.Mode{pipeline.Superseded, pipeline.Queued} {
+		left := play(t, mode, beat{arrive("a"), "grant a 1"}, beat{back("d"), ""}, beat{leave("a", 1), ""})
+		s := playOn(t, left, beat{closed, ""}, beat{arrive("b"), ""}, beat{back("d"), "grant d 2"}, beat{back("d"), ""},
+			beat{arrive("b"), ""}, beat{leave("d", 2), ""}, beat{back("d"), ""}, beat{retry("a"), ""})
+		if s.LastSeq != 1 || s.LastExec != "d" {
+			t.Errorf("%s: %+v; want d as the last, in the place of a", mode, s)
+		}
+		playOn(t, s, beat{opened, "grant b 3"})
+	}
+	play(t, pipeline.Parallel, beat{back("d"), ""})
+}
+
 func TestFence(t *testing.T) {
 	for _, mode := range []pipeline.Mode{pipeline.Superseded, pipeline.Queued} {
 		s := play(t, mode,

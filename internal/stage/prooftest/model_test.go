@@ -1,0 +1,148 @@
+package prooftest
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/stage"
+)
+
+var modes = []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Parallel}
+
+// production is the protocol as package orchestrator has it; see
+// TestLikeTheService.
+var production = rules{reduce: stage.Step}
+
+// repaired is production without the findings of TestFindings.
+var repaired = rules{reduce: stage.Step, newestCallWaits: true, newestCallActs: true, repeatsAgain: true, successIsWell: true, retryRunning: true}
+
+// proving reports whether the long forms are asked for; see make prove.
+func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
+
+// upTo is so many faults, of each kind at most one.
+func upTo(n uint8) Faults {
+	return Faults{Total: n, Disable: 1, Stop: 1, Fail: 1, Retry: 1, Kill: 1, Recall: 1, Linger: 1, Twice: 1, GiveUp: 1}
+}
+
+// ordered are the modes in which a stage has an owner.
+var ordered = modes[:2]
+
+// unfound is likewise, of the kinds that none of the findings needs.
+func unfound(n uint8) Faults {
+	return Faults{Total: n, Disable: 1, Stop: 1, Fail: 1, Kill: 1, Twice: 1, GiveUp: 1}
+}
+
+// configs are the worlds that are visited, in which modes, whether in the short
+// form too, and by which rules.
+var configs = []struct {
+	Config
+	modes []pipeline.Mode
+	short bool
+	rules rules
+}{
+	{Config{Name: "the code as it is: 3 executions, 2 stages, two faults of six kinds", Executions: 3, Stages: 2, Faults: unfound(2)}, ordered, false, production},
+	{Config{Name: "the code as it is: 2 executions, 2 stages, one fault of six kinds", Executions: 2, Stages: 2, Faults: unfound(1)}, modes, true, production},
+	{Config{Name: "3 executions, 2 stages, one fault of nine kinds", Executions: 3, Stages: 2, Faults: upTo(1)}, ordered, true, repaired},
+	{Config{Name: "2 executions, 2 stages, two faults of nine kinds", Executions: 2, Stages: 2, Faults: upTo(2)}, modes, true, repaired},
+	{Config{Name: "2 executions, 2 stages, onFailure RETRY, a failure and a repeated call", Executions: 2, Stages: 2, AutoRetry: true, Faults: Faults{Total: 3, Fail: 2, Recall: 1, Linger: 1}}, ordered, true, repaired},
+	{Config{Name: "3 executions, 3 stages, kill and retry", Executions: 3, Stages: 3, Faults: Faults{Total: 2, Kill: 1, Retry: 1}}, ordered, false, repaired},
+	{Config{Name: "3 executions, 3 stages, one fault of nine kinds", Executions: 3, Stages: 3, Faults: upTo(1)}, ordered, false, repaired},
+	{Config{Name: "3 executions, a rollback between two others, two faults of nine kinds", Executions: 3, Stages: 2, Rollback: 2, Faults: upTo(2)}, ordered, false, repaired},
+	{Config{Name: "3 executions, a rollback after two others, two faults of nine kinds", Executions: 3, Stages: 2, Rollback: 3, Faults: upTo(2)}, ordered, false, repaired},
+	{Config{Name: "3 executions, 3 stages, a rollback, one fault of nine kinds", Executions: 3, Stages: 3, Rollback: 2, Faults: upTo(1)}, ordered, false, repaired},
+	{Config{Name: "3 executions, onFailure ROLLBACK, two faults of nine kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Faults: upTo(2)}, ordered, false, repaired},
+	{Config{Name: "2 executions, 2 stages, onFailure RETRY, three faults of nine kinds", Executions: 2, Stages: 2, AutoRetry: true, Faults: upTo(3)}, ordered, false, repaired},
+	{Config{Name: "2 executions, 2 stages, three faults of nine kinds", Executions: 2, Stages: 2, Faults: upTo(3)}, modes[2:], false, repaired},
+	{Config{Name: "1 execution, 2 stages, all nine faults", Executions: 1, Stages: 2, Faults: upTo(9)}, ordered[:1], false, repaired},
+	{Config{Name: "2 executions, 1 stage, all nine faults", Executions: 2, Stages: 1, Faults: upTo(9)}, ordered, false, repaired},
+	{Config{Name: "3 executions, 2 stages, three faults of nine kinds", Executions: 3, Stages: 2, Faults: upTo(3)}, ordered, false, repaired},
+}
+
+// bar prints how one of the bars of docs/proof.md stands, when they are asked
+// for.
+func bar(t *testing.T, name, format string, args ...any) {
+	if proving() {
+		fmt.Printf("BAR %s pass=%v %s\n", name, !t.Failed(), fmt.Sprintf(format, args...))
+	}
+}
+
+// TestModel visits every state of each world and checks every invariant.
+func TestModel(t *testing.T) {
+	if proving() { // states are large and hold no pointers: collecting often costs nothing
+		defer debug.SetGCPercent(debug.SetGCPercent(20))
+	}
+	var all Result
+	began := time.Now()
+	for _, c := range configs {
+		if !c.short && !proving() {
+			continue
+		}
+		for _, mode := range c.modes {
+			c.Mode = mode
+			r := (&model{c.Config, c.rules}).explore(40e6)
+			t.Logf("%s, %s: %s", mode, c.Name, r)
+			if r.Broken != "" {
+				t.Errorf("%s, %s: %s", mode, c.Name, r)
+			}
+			all.States, all.Edges = all.States+r.States, all.Edges+r.Edges
+		}
+	}
+	bar(t, "B4", "states=%d edges=%d seconds=%.1f peakMB=%d seed=none", all.States, all.Edges, time.Since(began).Seconds(), peak(t))
+	if n := all.States; proving() && n < 5e6 {
+		t.Errorf("%d states; want 5 million", n)
+	}
+}
+
+// peak is the most memory that this process has had, in MB.
+func peak(t *testing.T) int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Error(err)
+	}
+	return u.Maxrss >> 10
+}
+
+// findings are what is wrong with the protocol of production, each in a world
+// that shows it, with all other findings repaired. See docs/proof.md. When one
+// is repaired in package orchestrator, its rule becomes part of production,
+// and goes from here.
+var findings = []struct {
+	name   string
+	config Config
+	leave  func(*rules) // unrepaired
+	want   string
+}{
+	{"1: a late call of Enter takes the place of the call that waits",
+		Config{Mode: pipeline.Queued, Executions: 2, Stages: 1, Faults: Faults{Total: 2, Recall: 1, Linger: 1}},
+		func(r *rules) { r.newestCallWaits = false }, "I3"},
+	{"2: a late call of RunAction takes the place of the call that waits",
+		Config{Mode: pipeline.Queued, Executions: 1, Stages: 1, Faults: Faults{Total: 2, Recall: 1, Linger: 1}},
+		func(r *rules) { r.newestCallActs = false }, "I3"},
+	{"3: a repeated call ends the attempt that the first one began by onFailure RETRY",
+		Config{Mode: pipeline.Queued, Executions: 1, Stages: 2, AutoRetry: true, Faults: Faults{Total: 2, Recall: 1, Fail: 1}},
+		func(r *rules) { r.repeatsAgain = false }, "I10"},
+	{"4: a repeated Finish fails the run of an execution that succeeded",
+		Config{Mode: pipeline.Queued, Executions: 1, Stages: 1, Faults: Faults{Total: 1, Recall: 1}},
+		func(r *rules) { r.successIsWell = false }, "T3"},
+	{"5: a retry beside others, where nothing runs any more, sends the run where it has no way",
+		Config{Mode: pipeline.Queued, Executions: 1, Stages: 2, Faults: Faults{Total: 2, Fail: 1, Retry: 1}},
+		func(r *rules) { r.retryRunning = false }, "T4"},
+}
+
+// TestFindings shows each finding by its shortest trace (-v).
+func TestFindings(t *testing.T) {
+	for _, f := range findings {
+		m := &model{f.config, repaired}
+		f.leave(&m.rules)
+		r := m.explore(1e6)
+		if r.Broken != f.want {
+			t.Errorf("%s: breaks %q; want %q: %s", f.name, r.Broken, f.want, r)
+		}
+		t.Logf("%s: %s", f.name, r)
+	}
+}

@@ -1,0 +1,305 @@
+package prooftest
+
+import "fmt"
+
+// kind of a move. Those before firstFault bring the world nearer to its end,
+// and happen by themselves.
+type kind uint8
+
+const (
+	arrive kind = iota
+	start
+	callTask
+	workEnds
+	deliverAnswer
+	deliverAdmit
+	deliverStop
+	sweep
+	enable
+
+	firstFault
+	disable
+	stopAndWait
+	stopNow
+	workFails
+	retry
+	retryBeside
+	kill
+	recall
+	recallLingering // the former call is still under way
+	callLingering   // the call comes once more later
+	comeLate        // what lingers
+	admitTwice
+	giveUp
+	loseAdmit  // only in a protocol that has no outbox
+	loseAnswer // likewise
+)
+
+var kinds = [...]string{
+	arrive: "arrive", start: "start", callTask: "call", workEnds: "end", deliverAnswer: "answer", deliverAdmit: "admit",
+	deliverStop: "abort", sweep: "sweep", enable: "enable", disable: "disable", stopAndWait: "stop", stopNow: "abandon",
+	workFails: "fail", retry: "retry", retryBeside: "retry what failed of", kill: "kill", recall: "recall", recallLingering: "recall, the former call lingers",
+	callLingering: "call, which comes again", comeLate: "late call", admitTwice: "admit, which comes again", giveUp: "give up",
+	loseAdmit: "lose admit", loseAnswer: "lose answer", firstFault: "",
+}
+
+// A move is one thing that can happen: to an execution and one of its runs, to
+// a stage, or to a place in the outbox, as its kind has it.
+type move struct {
+	kind kind
+	a, b uint8
+}
+
+func (m move) progress() bool { return m.kind < firstFault }
+
+// String tells m as seen from the world it is played in.
+func (m move) describe(w *world) string {
+	who := func(i uint8) string { return names[i+1] }
+	switch m.kind {
+	case deliverAdmit, admitTwice, loseAdmit:
+		a := w.admits[m.a]
+		return fmt.Sprintf("%s %s to stage %d, entry %d, fence %d", kinds[m.kind], who(a.execution), a.stage, a.entry, a.fence)
+	case enable, disable:
+		return fmt.Sprintf("%s the way into stage %d", kinds[m.kind], m.a)
+	case comeLate:
+		return fmt.Sprintf("%s of %s, run %d, from %s", kinds[m.kind], who(w.zombie.execution), w.zombie.run+1, w.zombie.task)
+	case callTask, callLingering, recall, recallLingering, kill, giveUp:
+		return fmt.Sprintf("%s %s, run %d, at %s", kinds[m.kind], who(m.a), m.b+1, w.executions[m.a].runs[m.b].at)
+	case deliverAnswer, loseAnswer:
+		return fmt.Sprintf("%s %s, run %d, at %s: %s", kinds[m.kind], who(m.a), m.b/16+1, w.executions[m.a].runs[m.b/16].at, answers(m.b%16))
+	case start, deliverStop:
+		return fmt.Sprintf("%s %s, run %d", kinds[m.kind], who(m.a), m.b+1)
+	}
+	return kinds[m.kind] + " " + who(m.a)
+}
+
+func (t task) String() string {
+	switch {
+	case !t.open():
+		return [...]string{"nowhere", "its start", "its end"}[t]
+	case t.acts():
+		return fmt.Sprintf("the action of stage %d", t.stage())
+	}
+	return fmt.Sprintf("Enter %d", t.stage())
+}
+
+func (a answers) String() string {
+	return map[answers]string{goOn: "go on", endRun: "end", beginAt: "begin at its stage", repeatHere: "repeat the stage"}[a]
+}
+
+// spend takes one of a fault away.
+func (f *Faults) spend(one *uint8) {
+	*one--
+	f.Total--
+}
+
+// may says what of w.left may be played now.
+func (w *world) may() Faults {
+	if w.left.Total == 0 {
+		return Faults{}
+	}
+	return w.left
+}
+
+// moves appends to ms what can happen in w.
+func (m *model) moves(ms []move, w *world) []move {
+	left := w.may()
+	for i := range w.executions[:m.Executions] {
+		ms = m.movesOf(ms, w, uint8(i))
+	}
+	for slot := range w.admitted {
+		ms = append(ms, move{kind: deliverAdmit, a: slot})
+		if left.Twice > 0 && w.admitted < maxAdmits {
+			ms = append(ms, move{kind: admitTwice, a: slot})
+		}
+		if m.wakeOutside {
+			ms = append(ms, move{kind: loseAdmit, a: slot})
+		}
+	}
+	for i := range w.locks[:m.Stages] {
+		switch {
+		case w.locks[i].disabled:
+			ms = append(ms, move{kind: enable, a: uint8(i)})
+		case i > 0 && left.Disable > 0:
+			ms = append(ms, move{kind: disable, a: uint8(i)})
+		}
+	}
+	if w.lingers {
+		ms = append(ms, move{kind: comeLate})
+	}
+	return ms
+}
+
+// movesOf appends what can happen to execution i.
+func (m *model) movesOf(ms []move, w *world, i uint8) []move {
+	e, left := &w.executions[i], w.may()
+	if e.status == absent {
+		if m.startable(w, int(i)) && !(m.rollback(int(i)) && m.AutoBack) {
+			ms = append(ms, move{kind: arrive, a: i})
+		}
+		return ms
+	}
+	if e.work == running {
+		ms = append(ms, move{kind: workEnds, a: i})
+		if left.Fail > 0 {
+			ms = append(ms, move{kind: workFails, a: i})
+		}
+	}
+	if !m.noReaper && e.runs[e.run].at == over && (!e.status.final() || m.blindStatus && e.status != failed) {
+		ms = append(ms, move{kind: sweep, a: i})
+	}
+	if left.Stop > 0 && e.stoppable(false) {
+		ms = append(ms, move{kind: stopAndWait, a: i})
+	}
+	if left.Stop > 0 && e.stoppable(true) {
+		ms = append(ms, move{kind: stopNow, a: i})
+	}
+	if left.Retry > 0 && (e.status == failed || e.status == stopped) && e.run+1 < maxRuns {
+		ms = append(ms, move{kind: retry, a: i})
+	}
+	if left.Retry > 0 && e.repeatable() && !m.retryRunning {
+		ms = append(ms, move{kind: retryBeside, a: i})
+	}
+	for r := range e.run + 1 {
+		ms = m.movesOfRun(ms, w, i, r)
+	}
+	return ms
+}
+
+// movesOfRun appends what can happen to a run of execution i.
+func (m *model) movesOfRun(ms []move, w *world, i, r uint8) []move {
+	run, left := &w.executions[i].runs[r], w.may()
+	add := func(k kind) { ms = append(ms, move{kind: k, a: i, b: r}) }
+	if run.stop {
+		add(deliverStop)
+	}
+	if run.at == asked {
+		add(start)
+	}
+	if !run.at.open() {
+		return ms
+	}
+	for a := goOn; a <= repeatHere; a <<= 1 {
+		if run.answers&a == 0 {
+			continue
+		}
+		ms = append(ms, move{kind: deliverAnswer, a: i, b: r<<4 | uint8(a)})
+		if m.answerOutside {
+			ms = append(ms, move{kind: loseAnswer, a: i, b: r<<4 | uint8(a)})
+		}
+	}
+	canLinger := left.Linger > 0 && !w.lingers
+	if run.called {
+		add(callTask)
+		if canLinger {
+			add(callLingering)
+		}
+	}
+	if left.Recall > 0 && !run.called {
+		add(recall)
+	}
+	if left.Recall > 0 && run.called && canLinger && left.Total > 1 {
+		add(recallLingering)
+	}
+	if left.Kill > 0 {
+		add(kill)
+	}
+	if left.GiveUp > 0 && run.at.acts() {
+		add(giveUp)
+	}
+	return ms
+}
+
+// play returns the world after mv. It is not ok when mv was refused and
+// changes nothing.
+func (m *model) play(from *world, mv move) (c change, ok bool) {
+	c = change{model: m, w: *from}
+	w, i, r := &c.w, mv.a, mv.b
+	switch mv.kind {
+	case arrive:
+		c.arrive(i)
+	case start:
+		w.enterTask(i, r, entering(0))
+	case callTask, callLingering:
+		in := w.call(i, r)
+		w.executions[i].runs[r].called = false
+		if mv.kind == callLingering {
+			w.left.spend(&w.left.Linger)
+			w.linger(i, r)
+		}
+		c.called(in)
+	case comeLate:
+		in := w.zombie
+		w.zombie, w.lingers = call{}, false
+		c.called(in)
+	case workEnds:
+		c.report(i, done)
+	case workFails:
+		w.left.spend(&w.left.Fail)
+		c.report(i, broken)
+	case deliverAnswer:
+		m.hear(w, i, r>>4, answers(r&15))
+	case deliverAdmit, admitTwice:
+		a := w.admits[i]
+		if mv.kind == admitTwice {
+			w.left.spend(&w.left.Twice)
+		} else {
+			w.drop(i)
+		}
+		c.admitted(a)
+	case deliverStop:
+		if w.executions[i].runs[r].stop = false; w.executions[i].runs[r].at.open() {
+			w.endRun(i, r)
+		}
+	case sweep:
+		c.ended(i)
+	case enable:
+		c.toggle(i, true)
+	case disable:
+		w.left.spend(&w.left.Disable)
+		c.toggle(i, false)
+	case stopAndWait, stopNow:
+		w.left.spend(&w.left.Stop)
+		c.stop(i, mv.kind == stopNow)
+	case retry:
+		w.left.spend(&w.left.Retry)
+		return c, c.retry(i)
+	case retryBeside:
+		w.left.spend(&w.left.Retry)
+		c.retryBeside(i)
+	default:
+		c.fault(mv)
+	}
+	return c, true
+}
+
+// fault is what the adversary does to machines and messages.
+func (c *change) fault(mv move) {
+	w, i, r := &c.w, mv.a, mv.b
+	run := &w.executions[i].runs[r&(maxRuns-1)]
+	switch mv.kind {
+	case kill:
+		w.left.spend(&w.left.Kill)
+		if run.called && !w.lingers {
+			w.linger(i, r)
+		}
+		w.endRun(i, r)
+	case recall, recallLingering:
+		w.left.spend(&w.left.Recall)
+		if mv.kind == recallLingering {
+			w.left.spend(&w.left.Linger)
+			w.linger(i, r)
+		}
+		w.enterTask(i, r, run.at)
+	case giveUp:
+		w.left.spend(&w.left.GiveUp)
+		if run.called && !w.lingers {
+			w.linger(i, r)
+		}
+		w.enterTask(i, r, entering(run.at.stage()+1))
+	case loseAdmit:
+		w.drop(i)
+	case loseAnswer:
+		w.executions[i].runs[r>>4].answers &^= answers(r & 15)
+	}
+}
