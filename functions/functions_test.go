@@ -105,8 +105,8 @@ type policy struct {
 		Actions, On []string
 		Why         string
 	}
-	Environment     []string
-	Memory, Timeout int
+	Environment              []string
+	Memory, Storage, Timeout int
 }
 
 func policyOf(t *testing.T, name string) policy {

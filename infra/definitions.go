@@ -65,7 +65,7 @@ func (p place) refuse(d definition.Definition) definition.Errors {
 	for i, s := range d.Declaration.Stages {
 		for j, a := range s.Actions {
 			path := fmt.Sprintf("stages[%d].actions[%d]", i, j)
-			if _, err := grant.For(a, p.home(d.Declaration, a, "key")); err != nil {
+			if _, err := grant.For(a, p.home(d.Declaration, a.Region, "key")); err != nil {
 				fail(path+".actionTypeId", "", fmt.Sprintf("stage %s: %v", s.Name, err), "")
 			}
 			if arn := a.Configuration["NotificationArn"]; arn != "" && !isARN(arn, "sns") {
@@ -75,6 +75,15 @@ func (p place) refuse(d definition.Definition) definition.Errors {
 				fail(path+".roleArn", a.RoleARN, "it has to be the ARN of a role", "write arn:"+p.partition()+":iam::...")
 			}
 		}
+		for _, r := range rulesOf(s) {
+			path := fmt.Sprintf("stages[%d].%s", i, r.path)
+			if _, err := grant.ForRule(r.Rule, p.home(d.Declaration, r.Region, "key")); err != nil {
+				fail(path+".ruleTypeId", "", fmt.Sprintf("stage %s: %v", s.Name, err), "")
+			}
+			if r.RoleARN != "" && !isARN(r.RoleARN, "iam") {
+				fail(path+".roleArn", r.RoleARN, "it has to be the ARN of a role", "write arn:"+p.partition()+":iam::...")
+			}
+		}
 	}
 	for _, s := range stores(d.Declaration) {
 		if s.EncryptionKey != nil && p.keyARN(s.EncryptionKey.ID) == "" {
@@ -82,6 +91,34 @@ func (p place) refuse(d definition.Definition) definition.Errors {
 		}
 	}
 	return errs
+}
+
+// A ruleAt is a rule, and where it is in its stage.
+type ruleAt struct {
+	pipeline.Rule
+	path string // "onSuccess.conditions[0].rules[0]"
+}
+
+// rulesOf returns the rules of all conditions of a stage.
+func rulesOf(s pipeline.Stage) []ruleAt {
+	var all []ruleAt
+	add := func(gate string, conditions []pipeline.Condition) {
+		for i, c := range conditions {
+			for j, r := range c.Rules {
+				all = append(all, ruleAt{r, fmt.Sprintf("%s.conditions[%d].rules[%d]", gate, i, j)})
+			}
+		}
+	}
+	if s.BeforeEntry != nil {
+		add("beforeEntry", s.BeforeEntry.Conditions)
+	}
+	if s.OnSuccess != nil {
+		add("onSuccess", s.OnSuccess.Conditions)
+	}
+	if s.OnFailure != nil {
+		add("onFailure", s.OnFailure.Conditions)
+	}
+	return all
 }
 
 func isARN(text, service string) bool {
@@ -113,13 +150,14 @@ func (p place) keyARN(id string) string {
 	return p.arn("kms", "key/"+id)
 }
 
-// home is where an action of a definition runs. key is the ARN of the
+// home is where an action or a rule of a definition runs that names region, or
+// none. key is the ARN of the
 // deployment's key.
-func (p place) home(d pipeline.Declaration, a pipeline.Action, key string) grant.Home {
+func (p place) home(d pipeline.Declaration, region, key string) grant.Home {
 	store := pipeline.ArtifactStore{Location: p.artifacts()}
 	if d.ArtifactStore != nil {
 		store = *d.ArtifactStore
-	} else if s, ok := d.ArtifactStores[a.Region]; ok {
+	} else if s, ok := d.ArtifactStores[region]; ok {
 		store = s
 	} else if s, ok := d.ArtifactStores[p.region]; ok {
 		store = s
@@ -151,6 +189,9 @@ func reach(cfg config, definitions []definition.Definition) elsewhere {
 			for _, a := range s.Actions {
 				e.add(a.RoleARN)
 				e.add(a.Configuration["NotificationArn"])
+			}
+			for _, r := range rulesOf(s) {
+				e.add(r.RoleARN)
 			}
 		}
 	}

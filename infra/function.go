@@ -19,17 +19,18 @@ func (c *control) program(p program) {
 	role := c.functionRole(p, *log.AttrArn())
 	code := awss3assets.NewAsset(c.stack, jsii.String(p.name+"-code"), &awss3assets.AssetProps{Path: &p.code})
 	f := awslambda.NewCfnFunction(c.stack, jsii.String(p.name), &awslambda.CfnFunctionProps{
-		FunctionName:  &name,
-		Description:   jsii.String("Sluice: " + p.does),
-		Runtime:       jsii.String("provided.al2023"),
-		Handler:       jsii.String("bootstrap"),
-		Architectures: &[]*string{architecture(c.arch)},
-		Code:          &awslambda.CfnFunction_CodeProperty{S3Bucket: code.S3BucketName(), S3Key: code.S3ObjectKey()},
-		Role:          role.AttrArn(),
-		MemorySize:    jsii.Number(p.Memory),
-		Timeout:       jsii.Number(p.Timeout),
-		Environment:   &awslambda.CfnFunction_EnvironmentProperty{Variables: c.environment(p)},
-		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: log.Ref()},
+		FunctionName:     &name,
+		Description:      jsii.String("Sluice: " + p.does),
+		Runtime:          jsii.String("provided.al2023"),
+		Handler:          jsii.String("bootstrap"),
+		Architectures:    &[]*string{architecture(c.arch)},
+		Code:             &awslambda.CfnFunction_CodeProperty{S3Bucket: code.S3BucketName(), S3Key: code.S3ObjectKey()},
+		Role:             role.AttrArn(),
+		MemorySize:       jsii.Number(p.Memory),
+		Timeout:          jsii.Number(p.Timeout),
+		EphemeralStorage: &awslambda.CfnFunction_EphemeralStorageProperty{Size: jsii.Number(p.Storage)},
+		Environment:      &awslambda.CfnFunction_EnvironmentProperty{Variables: c.environment(p)},
+		LoggingConfig:    &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: log.Ref()},
 	})
 	c.functions[p.name] = f
 	if p.async {

@@ -65,18 +65,27 @@ func (b *builder) trust() map[string]any {
 	return document(statement{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"AWS": roles}})
 }
 
-// granted returns the statements for the pipeline's actions, and why some are
+// granted returns the statements for the pipeline's actions and rules, and why some are
 // on any resource. Statements of equal actions are one.
 func (b *builder) granted() ([]statement, map[string]string, error) {
 	const ours = "the key of the deployment"
 	var all []grant.Statement
 	for _, s := range b.d.Declaration.Stages {
 		for _, a := range s.Actions {
-			statements, err := grant.For(a, b.home(b.d.Declaration, a, ours))
+			statements, err := grant.For(a, b.home(b.d.Declaration, a.Region, ours))
 			if err != nil {
 				return nil, nil, fmt.Errorf("pipeline %s: stage %s: %w", b.d.Declaration.Name, s.Name, err)
 			}
 			if a.RoleARN == "" {
+				all = append(all, statements...)
+			}
+		}
+		for _, r := range rulesOf(s) {
+			statements, err := grant.ForRule(r.Rule, b.home(b.d.Declaration, r.Region, ours))
+			if err != nil {
+				return nil, nil, fmt.Errorf("pipeline %s: stage %s: %w", b.d.Declaration.Name, s.Name, err)
+			}
+			if r.RoleARN == "" {
 				all = append(all, statements...)
 			}
 		}

@@ -332,3 +332,27 @@ func TestNothingIsLost(t *testing.T) {
 		}
 	}
 }
+
+// A message stays hidden while the function that was given it may still work on
+// it: else a second one begins the same.
+func TestHiddenWhileWorkedOn(t *testing.T) {
+	s := synth(t)
+	f := s.named(t, "AWS::Lambda::Function", "FunctionName", "sluice-resume")
+	q := s.named(t, "AWS::SQS::Queue", "QueueName", "sluice-resume")
+	timeout, _ := f.Properties["Timeout"].(float64)
+	hidden, _ := q.Properties["VisibilityTimeout"].(float64)
+	if timeout < 1 || hidden < timeout+60 {
+		t.Errorf("a message is hidden for %v s and worked on for up to %v s; want a minute more at least", hidden, timeout)
+	}
+}
+
+// Whole artifacts and repositories lie in /tmp of the functions that pack them.
+func TestRoomForArtifacts(t *testing.T) {
+	s := synth(t)
+	for name, want := range map[string]float64{"source": 3072, "deploy": 2048, "resume": 2048, "api": 512} {
+		f := s.named(t, "AWS::Lambda::Function", "FunctionName", "sluice-"+name)
+		if got := at(f.Properties, "EphemeralStorage", "Size"); got != want {
+			t.Errorf("%s has %v MB of storage; want %v", name, got, want)
+		}
+	}
+}

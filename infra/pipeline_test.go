@@ -125,6 +125,7 @@ func TestReach(t *testing.T) {
 		t.Errorf("the role of shop writes %v; want nothing, the action has a role", on)
 	}
 	for _, tt := range []struct{ role, action, on string }{
+		{"sluice-pipeline-shop-eu-west-1", "cloudwatch:DescribeAlarms", "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:shop-errors"},
 		{"sluice-deploy-eu-west-1", "sts:AssumeRole", "arn:aws:iam::444455556666:role/shop-publish"},
 		{"sluice-outbox-eu-west-1", "sns:Publish", "arn:aws:sns:eu-west-1:111122223333:shop-leads"},
 		{"sluice-source-eu-west-1", "s3:PutObject", "arn:aws:s3:::all-artifacts/*"},
@@ -201,6 +202,7 @@ func TestRefused(t *testing.T) {
 	for _, want := range []string{
 		"far.yaml:15:44: stages[1].actions[0].configuration.NotificationArn: it has to be the ARN of a topic",
 		`far.yaml:18:11: stages[1].actions[1].actionTypeId: stage Deploy: action App: provider ElasticBeanstalk (category Deploy, owner AWS, version 1) does not run in an AWS account yet; those that do are`,
+		"stages[1].beforeEntry.conditions[0].rules[0].ruleTypeId: stage Deploy: rule Smoke: provider Commands does not run in an AWS account yet; those that do are CloudWatchAlarm, CodeBuild",
 		"wrong.yaml",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -17,6 +17,7 @@ type policy struct {
 	Statements  []grantee `json:"statements"`
 	Environment []string  `json:"environment"`
 	Memory      int       `json:"memory"`  // MB; default 256
+	Storage     int       `json:"storage"` // MB of /tmp; default 512
 	Timeout     int       `json:"timeout"` // seconds; default 30
 }
 
@@ -29,8 +30,9 @@ type grantee struct {
 
 // Limits of Lambda.
 const (
-	leastMemory, mostMemory = 128, 10240
-	mostSeconds             = 900
+	leastMemory, mostMemory   = 128, 10240
+	leastStorage, mostStorage = 512, 10240
+	mostSeconds               = 900
 )
 
 // readPolicy reads the policy of a function. Everything wrong with it is one
@@ -45,11 +47,11 @@ func readPolicy(root, function string) (policy, error) {
 		return policy{}, err
 	}
 	defer f.Close()
-	p := policy{Memory: 256, Timeout: 30}
+	p := policy{Memory: 256, Storage: leastStorage, Timeout: 30}
 	d := json.NewDecoder(f)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&p); err != nil {
-		return policy{}, fmt.Errorf("%s: %w; its members are statements (actions, on, why), environment, memory and timeout", file, err)
+		return policy{}, fmt.Errorf("%s: %w; its members are statements (actions, on, why), environment, memory, storage and timeout", file, err)
 	}
 	if err := p.check(); err != nil {
 		return policy{}, fmt.Errorf("%s: %w", file, err)
@@ -69,6 +71,9 @@ func (p policy) check() error {
 	}
 	if p.Memory < leastMemory || p.Memory > mostMemory {
 		errs = append(errs, fmt.Errorf("memory is %d; write %d to %d (MB)", p.Memory, leastMemory, mostMemory))
+	}
+	if p.Storage < leastStorage || p.Storage > mostStorage {
+		errs = append(errs, fmt.Errorf("storage is %d; write %d to %d (MB)", p.Storage, leastStorage, mostStorage))
 	}
 	if p.Timeout < 1 || p.Timeout > mostSeconds {
 		errs = append(errs, fmt.Errorf("timeout is %d; write 1 to %d (seconds)", p.Timeout, mostSeconds))

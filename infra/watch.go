@@ -1,10 +1,6 @@
 package infra
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -29,39 +25,39 @@ func newWatch(scope constructs.Construct, cfg config, programs []program) awscdk
 // A metric is one of CloudWatch's.
 type metric struct {
 	space, name, stat string
-	dimension, value  string
+	dimension, value  string // "" for all there is in the account and Region
 }
 
-// An alarm goes off when the sum of its metrics is above over for so many
-// minutes in a row.
+// An alarm goes off when its metric is above over for so many minutes in a row.
 type alarm struct {
 	name, what string
-	metrics    []metric
+	metric     metric
 	over       float64
 	minutes    int
 }
 
 func alarms(cfg config, programs []program) []alarm {
 	all := []alarm{
-		{"undelivered", "an event reached no function", []metric{depth(cfg, undelivered)}, 0, 1},
+		{"undelivered", "an event reached no function", depth(cfg, undelivered), 0, 1},
 		{"outbox-late", "the outbox is delivered late: executions stand still",
-			[]metric{ofFunction(cfg, "IteratorAge", "Maximum", "outbox")}, 5 * 60 * 1000, 3},
+			ofFunction(cfg, "IteratorAge", "Maximum", "outbox"), 5 * 60 * 1000, 3},
 		{"errands-late", "errands wait: actions whose work is done are not completed",
-			[]metric{{"AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", "QueueName", cfg.called("resume")}}, 15 * 60, 3},
+			metric{"AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", "QueueName", cfg.called("resume")}, 15 * 60, 3},
 		{broken, "a machine run ended for a reason that no pipeline gives; its execution says where",
-			[]metric{{"AWS/Events", "TriggeredRules", "Sum", "RuleName", cfg.called(broken)}}, 0, 1},
+			metric{"AWS/Events", "TriggeredRules", "Sum", "RuleName", cfg.called(broken)}, 0, 1},
+		// What is limited is the account in this Region, so one metric says it for all.
+		{"throttled", "functions of the account wait for a free place: its limit of concurrent executions is reached",
+			metric{space: "AWS/Lambda", name: "Throttles", stat: "Sum"}, 0, 5},
 	}
-	throttles := alarm{"throttled", "functions wait for a free place: the account's limit of concurrent executions is reached", nil, 0, 5}
 	for _, p := range programs {
 		all = append(all, alarm{p.name + "-errors", "function " + p.name + " fails; its log says why",
-			[]metric{ofFunction(cfg, "Errors", "Sum", p.name)}, 0, 1})
-		throttles.metrics = append(throttles.metrics, ofFunction(cfg, "Throttles", "Sum", p.name))
+			ofFunction(cfg, "Errors", "Sum", p.name), 0, 1})
 		if p.async {
 			all = append(all, alarm{dead(p.name), "function " + p.name + " gave something up; it lies in the queue",
-				[]metric{depth(cfg, dead(p.name))}, 0, 1})
+				depth(cfg, dead(p.name)), 0, 1})
 		}
 	}
-	return append(all, throttles)
+	return all
 }
 
 func ofFunction(cfg config, name, stat, function string) metric {
@@ -74,36 +70,22 @@ func depth(cfg config, queue string) metric {
 
 // newAlarm makes an alarm. Silence is no alarm: what never happened has no data.
 func newAlarm(stack awscdk.Stack, cfg config, a alarm) {
+	m := a.metric
 	props := &awscloudwatch.CfnAlarmProps{
 		AlarmName:          jsii.String(cfg.called(a.name)),
 		AlarmDescription:   jsii.String("Sluice: " + a.what),
+		Namespace:          &m.space,
+		MetricName:         &m.name,
+		Statistic:          &m.stat,
+		Period:             jsii.Number(60),
 		ComparisonOperator: jsii.String("GreaterThanThreshold"),
 		Threshold:          jsii.Number(a.over),
 		EvaluationPeriods:  jsii.Number(a.minutes),
 		TreatMissingData:   jsii.String("notBreaching"),
 		AlarmActions:       &[]any{cfg.topic("alerts")},
 	}
-	var sum []any
-	var ids []string
-	for i, m := range a.metrics {
-		if len(a.metrics) == 1 {
-			props.Namespace, props.MetricName, props.Statistic, props.Period = &m.space, &m.name, &m.stat, jsii.Number(60)
-			props.Dimensions = []any{&awscloudwatch.CfnAlarm_DimensionProperty{Name: &m.dimension, Value: &m.value}}
-			break
-		}
-		id := "m" + strconv.Itoa(i)
-		ids = append(ids, id)
-		sum = append(sum, &awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: &id, ReturnData: jsii.Bool(false),
-			MetricStat: &awscloudwatch.CfnAlarm_MetricStatProperty{Stat: &m.stat, Period: jsii.Number(60),
-				Metric: &awscloudwatch.CfnAlarm_MetricProperty{Namespace: &m.space, MetricName: &m.name,
-					Dimensions: []any{&awscloudwatch.CfnAlarm_DimensionProperty{Name: &m.dimension, Value: &m.value}}}}})
-	}
-	if len(sum) > 0 { // a metric that has no data yet counts as 0
-		for i := range ids {
-			ids[i] = fmt.Sprintf("FILL(%s, 0)", ids[i])
-		}
-		props.Metrics = append(sum, &awscloudwatch.CfnAlarm_MetricDataQueryProperty{
-			Id: jsii.String("sum"), Expression: jsii.String(strings.Join(ids, " + ")), Label: &a.name, ReturnData: jsii.Bool(true)})
+	if m.dimension != "" {
+		props.Dimensions = []any{&awscloudwatch.CfnAlarm_DimensionProperty{Name: &m.dimension, Value: &m.value}}
 	}
 	awscloudwatch.NewCfnAlarm(stack, jsii.String(a.name), props)
 }

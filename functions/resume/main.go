@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/cloud/catalog"
 	"github.com/sluice-ci/sluice/internal/cloud/deploys"
 	"github.com/sluice-ci/sluice/internal/cloud/invokes"
+	"github.com/sluice-ci/sluice/internal/cloud/rules"
 	"github.com/sluice-ci/sluice/internal/cloud/sources"
 	"github.com/sluice-ci/sluice/internal/cloud/work"
 	"github.com/sluice-ci/sluice/internal/entry"
@@ -18,7 +19,7 @@ import (
 func main() {
 	entry.Main(func(e entry.Environment) (entry.Handler, error) {
 		gate := func(b *work.Bench) (catalog.Providers, error) { return approvals.New(b.Store) }
-		svc, err := work.Runner(e, sources.New, builds.New, deploys.New, invokes.New, gate)
+		svc, err := work.Runner(e, sources.New, builds.New, deploys.New, invokes.New, rules.New, gate)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@
 //	work        what whoever runs actions needs: artifacts, roles, catalogs
 //	sources, builds, deploys, invokes, approvals
 //	            the providers of a function each; resume has them all
+//	rules       the providers of rules, which only resume runs
 package cloud
 
 import (

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/cloud/catalog"
 	"github.com/sluice-ci/sluice/internal/cloud/deploys"
 	"github.com/sluice-ci/sluice/internal/cloud/invokes"
+	"github.com/sluice-ci/sluice/internal/cloud/rules"
 	"github.com/sluice-ci/sluice/internal/cloud/sources"
 	"github.com/sluice-ci/sluice/internal/cloud/work"
 	"github.com/sluice-ci/sluice/internal/config"
@@ -41,6 +42,7 @@ func kinds(b *work.Bench) map[string]func() (catalog.Providers, error) {
 		"Build Test Compute": func() (catalog.Providers, error) { return builds.New(b) },
 		"Deploy":             func() (catalog.Providers, error) { return deploys.New(b) },
 		"Invoke":             func() (catalog.Providers, error) { return invokes.New(b) },
+		"Rule":               func() (catalog.Providers, error) { return rules.New(b) },
 		"Approval":           func() (catalog.Providers, error) { return approvals.New(b.Store) },
 	}
 }
@@ -74,9 +76,38 @@ func TestCatalogIsGranted(t *testing.T) {
 			granted++
 		}
 	}
+	granted += rulesGranted(t, all, home)
 	if granted != len(all) {
 		t.Errorf("%d types are granted, %d are run", granted, len(all))
 	}
+}
+
+// asActions are the rules that run as actions; orchestrator.asAction says so.
+var asActions = map[string]pipeline.ActionTypeID{
+	"CodeBuild":    catalog.AWS(pipeline.Build, "CodeBuild"),
+	"Commands":     catalog.AWS(pipeline.Compute, "Commands"),
+	"LambdaInvoke": catalog.AWS(pipeline.Invoke, "Lambda"),
+}
+
+// rulesGranted checks the same of rules, and returns how many have a provider
+// of their own.
+func rulesGranted(t *testing.T, all catalog.Providers, home grant.Home) (own int) {
+	t.Helper()
+	for _, known := range pipeline.RuleTypes() {
+		id, acts := asActions[known.Provider]
+		if !acts {
+			id = catalog.AWS(pipeline.RuleCategory, known.Provider)
+		}
+		_, err := grant.ForRule(pipeline.Rule{Name: "R", TypeID: pipeline.RuleTypeID{Category: "Rule", Provider: known.Provider}}, home)
+		_, runs := all[id]
+		if runs != (err == nil) {
+			t.Errorf("rule %s: a function runs it: %v; it is granted: %v", known.Provider, runs, err)
+		}
+		if runs && !acts {
+			own++
+		}
+	}
+	return own
 }
 
 // What is not there fails as what it is, and never pretends.

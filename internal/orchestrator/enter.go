@@ -55,7 +55,11 @@ func (c *change) caller(execution, run, token string) (*record.Execution, pipeli
 		c.answer(token, errorOutdated, "")
 		return nil, pipeline.Declaration{}, nil
 	case e.Status.Final():
-		c.answer(token, "Sluice."+string(e.Status), "")
+		name := "Sluice." + string(e.Status)
+		if e.Status == pipeline.Succeeded && e.Type != record.Rollback { // a repeated Finish; a rollback's run is cut short
+			name = ""
+		}
+		c.answer(token, name, "")
 		return nil, pipeline.Declaration{}, nil
 	}
 	d, err := c.declaration(c.ctx, e)

@@ -2,8 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/sluice-ci/sluice/events"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -59,10 +57,16 @@ func (c *change) retryBesideOthers(e *record.Execution, d pipeline.Stage, i int,
 		return false, nil
 	}
 	latest, err := c.latestActions(e, d)
-	if err != nil || !slices.ContainsFunc(slices.Collect(maps.Values(latest)), func(a *record.Action) bool {
-		return a.Attempt == e.Attempt && a.Status == pipeline.Failed
-	}) {
+	if err != nil {
 		return false, err
+	}
+	failed, runs := false, false
+	for _, a := range latest {
+		failed = failed || a.Attempt == e.Attempt && a.Status == pipeline.Failed
+		runs = runs || a.Status == pipeline.InProgress
+	}
+	if !failed || !runs { // once nothing runs, the stage is about to end as failed
+		return false, nil
 	}
 	e.Again, e.Updated = true, c.at
 	return true, nil

@@ -52,7 +52,11 @@ func (h *home) await(missing string, what func() bool) {
 // do calls the API.
 func (h *home) do(operation string, in, out any) {
 	h.t.Helper()
-	if err := h.api.Do(h.t.Context(), operation, in, out); err != nil {
+	err := h.api.Do(h.t.Context(), operation, in, out)
+	if pipeline.CodeOf(err) == pipeline.ServiceUnavailable { // its function was being replaced
+		err = h.api.Do(h.t.Context(), operation, in, out)
+	}
+	if err != nil {
 		h.t.Fatalf("%s: %s: %v", h.name, operation, err)
 	}
 }

@@ -168,6 +168,8 @@ func TestShop(t *testing.T) {
 		c.on(t).checkMessages(ids)
 	})
 	t.Run("object and image", c.arrivals)
+	t.Run("link", c.links)
+	t.Run("aws cli", c.commandLine)
 	t.Run("redeployment", c.redeploy)
 	t.Run("policies", c.policies)
 }

@@ -42,7 +42,8 @@ func TestLikeTheService(t *testing.T) {
 		}
 	}
 	for k, n := range played {
-		if kind(k) != firstFault && kind(k) != loseAdmit && kind(k) != loseAnswer && n == 0 {
+		// In a stage of one action nothing runs beside one that has failed.
+		if kind(k) != firstFault && kind(k) != loseAdmit && kind(k) != loseAnswer && kind(k) != retryBeside && n == 0 {
 			t.Errorf("no walk had the move %q", kinds[k])
 		}
 	}
@@ -73,20 +74,20 @@ func (y tally) String() string {
 // TestLikenessBites: a model that differs in one rule is found to differ. In
 // the short form those are left to the long one that take many walks.
 func TestLikenessBites(t *testing.T) {
-	differ := map[string]rules{
-		"noRewake": {noRewake: true}, "deafWait": {deafWait: true}, "stopKeepsPlace": {stopKeepsPlace: true},
-		"restoresByNumber": {reduce: restoresByNumber},
+	differ := map[string]func(*rules){
+		"noRewake": func(r *rules) { r.noRewake = true }, "deafWait": func(r *rules) { r.deafWait = true },
+		"stopKeepsPlace": func(r *rules) { r.stopKeepsPlace = true }, "restoresByNumber": func(r *rules) { r.reduce = restoresByNumber },
+		"successIsWell": func(r *rules) { r.successIsWell = false },
 	}
 	if proving() {
-		maps.Copy(differ, map[string]rules{
-			"anyRun": {anyRun: true}, "newestCallWaits": {newestCallWaits: true}, "newestCallActs": {newestCallActs: true},
-			"repeatsAgain": {repeatsAgain: true}, "successIsWell": {successIsWell: true},
+		maps.Copy(differ, map[string]func(*rules){
+			"anyRun": func(r *rules) { r.anyRun = true }, "newestCallWaits": func(r *rules) { r.newestCallWaits = true },
+			"newestCallActs": func(r *rules) { r.newestCallActs = true }, "repeatsAgain": func(r *rules) { r.repeatsAgain = true },
 		})
 	}
-	for name, r := range differ {
-		if r.reduce == nil {
-			r.reduce = stage.Step
-		}
+	for name, change := range differ {
+		r := production
+		change(&r)
 		found := false
 		for seed := uint64(1); seed <= 4000 && !found; seed++ {
 			c := strolls[seed%5]

@@ -37,7 +37,7 @@ var checked = []string{
 	"iam:PassRole",
 	"kms:Decrypt", "kms:GenerateDataKey",
 	// Of the deployment of functions, whose provider is not here yet.
-	"cloudwatch:DescribeAlarms", "lambda:GetAlias", "lambda:GetFunctionConfiguration", "lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionCode",
+	"lambda:GetAlias", "lambda:GetFunctionConfiguration", "lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionCode",
 	"s3:GetObjectVersion", "s3:ListBucket", "s3:PutObjectAcl",
 }
 

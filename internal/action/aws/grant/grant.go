@@ -14,8 +14,9 @@
 //   - Of the role of a CodeBuild project, which is not the pipeline's: reading
 //     the input artifacts and writing the outputs (s3:GetObject,
 //     s3:GetObjectVersion, s3:PutObject on the artifact bucket, kms:Decrypt and
-//     kms:GenerateDataKey with its key), and codecommit:GitPull or
-//     codeconnections:UseConnection where it clones (CODEBUILD_CLONE_REF).
+//     kms:GenerateDataKey with its key), and codecommit:GitPull, or
+//     codeconnections:UseConnection and codeconnections:GetConnection, where it
+//     clones (CODEBUILD_CLONE_REF).
 //   - Of the instances of a CodeDeploy group, and of the role that
 //     CloudFormation works in: reading the artifacts they are given.
 //   - Of whoever owns a key: a source bucket that is encrypted with a key of

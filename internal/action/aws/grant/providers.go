@@ -161,7 +161,7 @@ func lambdaDeploy(p place) ([]Statement, error) {
 	all := []Statement{on(p.function(), "lambda", "GetAlias", "GetFunctionConfiguration", "PublishVersion", "UpdateAlias", "UpdateFunctionCode")}
 	for name := range strings.SplitSeq(p.conf["Alarms"], ",") {
 		if name = strings.TrimSpace(name); name != "" {
-			all = append(all, on(p.arn("cloudwatch", "alarm:"+pattern(name)), "cloudwatch", "DescribeAlarms"))
+			all = append(all, p.alarm(name))
 		}
 	}
 	return all, nil
