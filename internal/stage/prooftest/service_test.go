@@ -14,7 +14,6 @@ import (
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
-	"github.com/sluice-ci/sluice/internal/stage"
 )
 
 // TestLikeTheService plays random moves on the model and on the service with
