@@ -113,6 +113,7 @@ func invoke(function string, ids map[string]string) json.RawMessage {
 		"token.$":     "$$.Task.Token",
 		"run.$":       "$$.Execution.Name",
 		"execution.$": "$.execution",
+		"call.$":      "$$.State.RetryCount", // tells a call that was given up from the one that waits
 	}
 	for k, v := range ids {
 		payload[k] = v

@@ -16,6 +16,7 @@ type EnterRequest struct {
 	Token     string `json:"token"`
 	Run       string `json:"run"`
 	Execution string `json:"execution"`
+	Call      int    `json:"call,omitempty"` // grows when the machine gives a call up and calls again
 	Leave     string `json:"leave,omitempty"`
 	Enter     string `json:"enter,omitempty"`
 }
@@ -91,7 +92,10 @@ func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	if err != nil {
 		return err
 	}
-	*w = record.Waiter{Token: in.Token, Run: in.Run}
+	if w.Run == in.Run && in.Call < w.Call { // it was given up and comes late: the newer call waits
+		return nil
+	}
+	*w = record.Waiter{Token: in.Token, Run: in.Run, Call: in.Call}
 	if e.Stage < target {
 		return c.enqueue(e, d, target)
 	}

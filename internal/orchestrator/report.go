@@ -110,7 +110,7 @@ func (c *change) tryAgain(e *record.Execution, a *record.Action) (*record.Action
 	result := lost(a)
 	result.Summary += "; it is tried again"
 	c.endAction(e, a, pipeline.Failed, result)
-	return c.newAction(e, d, st, RunRequest{Token: token, Run: a.Run, Execution: e.ID, Stage: a.Stage, Action: a.Name}, a.Try+1)
+	return c.newAction(e, d, st, RunRequest{Token: token, Run: a.Run, Call: a.Call, Execution: e.ID, Stage: a.Stage, Action: a.Name}, a.Try+1)
 }
 
 // tryRuleAgain is tryAgain for a rule. The lost try does not decide its gate.

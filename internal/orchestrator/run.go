@@ -24,6 +24,7 @@ type RunRequest struct {
 	Execution string `json:"execution"`
 	Stage     string `json:"stage"`
 	Action    string `json:"action"`
+	Call      int    `json:"call,omitempty"` // grows when the machine gives a call up and calls again
 }
 
 // RunAction starts an action, or goes on with one that was started before.
@@ -98,7 +99,10 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 		c.answer(in.Token, errorFailed, prior.Result.Summary)
 		return nil, nil
 	}
-	prior.Token, prior.Run = in.Token, in.Run
+	if prior.Run == in.Run && in.Call < prior.Call { // it was given up and comes late: the newer call waits
+		return nil, nil
+	}
+	prior.Token, prior.Run, prior.Call = in.Token, in.Run, in.Call
 	return prior, nil
 }
 
@@ -112,7 +116,7 @@ func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipel
 	a := record.Action{
 		ID: c.newID(), Pipeline: e.Pipeline, Version: e.Version, Execution: e.ID, Seq: e.Seq,
 		Stage: st.Name, Name: declared.Name, Attempt: e.Attempt, Try: try,
-		Status: pipeline.InProgress, Run: in.Run, Token: in.Token,
+		Status: pipeline.InProgress, Run: in.Run, Token: in.Token, Call: in.Call,
 		Raw: declared.Configuration, Started: c.at, Updated: c.at,
 	}
 	c.actions[a.Key()] = &tracked[record.Action]{value: a}

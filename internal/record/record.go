@@ -131,8 +131,9 @@ type Action struct {
 	Attempt   int             `json:"attempt"`
 	Try       int             `json:"try"`
 	Status    pipeline.Status `json:"status"`
-	Run       string          `json:"run"`   // machine run whose task waits
-	Token     string          `json:"token"` // of that task; never leaves the account
+	Run       string          `json:"run"`            // machine run whose task waits
+	Token     string          `json:"token"`          // of that task; never leaves the account
+	Call      int             `json:"call,omitempty"` // which call of the task it is
 	UpdatedBy string          `json:"updatedBy,omitempty"`
 
 	Job    action.Job    `json:"job"`    // as it was started
@@ -172,6 +173,7 @@ type Gate struct {
 
 	// Leave is the task that waits to leave the stage, of an exit gate.
 	Token string `json:"token,omitempty"`
+	Call  int    `json:"call,omitempty"`  // which call of the task it is
 	Enter string `json:"enter,omitempty"` // stage behind; empty behind the last
 }
 
@@ -179,6 +181,7 @@ type Gate struct {
 type Waiter struct {
 	Token string `json:"token"`
 	Run   string `json:"run"`
+	Call  int    `json:"call,omitempty"` // which call of the task it is
 }
 
 // A Stage is the lock of a stage and what there is to show of it.

@@ -80,8 +80,8 @@ func TestLikenessBites(t *testing.T) {
 	}
 	if proving() {
 		maps.Copy(differ, map[string]func(*rules){
-			"anyRun": func(r *rules) { r.anyRun = true }, "newestCallWaits": func(r *rules) { r.newestCallWaits = true },
-			"newestCallActs": func(r *rules) { r.newestCallActs = true }, "repeatsAgain": func(r *rules) { r.repeatsAgain = true },
+			"anyRun": func(r *rules) { r.anyRun = true }, "newestCallWaits": func(r *rules) { r.newestCallWaits = false },
+			"newestCallActs": func(r *rules) { r.newestCallActs = false }, "repeatsAgain": func(r *rules) { r.repeatsAgain = true },
 		})
 	}
 	for name, change := range differ {
