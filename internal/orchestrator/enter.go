@@ -16,7 +16,8 @@ type EnterRequest struct {
 	Token     string `json:"token"`
 	Run       string `json:"run"`
 	Execution string `json:"execution"`
-	Call      int    `json:"call,omitempty"` // grows when the machine gives a call up and calls again
+	Call      int    `json:"call,omitempty"`  // grows when the machine gives a call up and calls again
+	Visit     string `json:"visit,omitempty"` // the same for all calls of one visit of the state
 	Leave     string `json:"leave,omitempty"`
 	Enter     string `json:"enter,omitempty"`
 }
@@ -68,6 +69,10 @@ func (c *change) caller(execution, run, token string) (*record.Execution, pipeli
 }
 
 func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequest) error {
+	if in.Visit != "" && in.Visit == e.Repeated { // it led back into the stage before, and is called again
+		c.answer(in.Token, compile.ErrorRetry, "")
+		return nil
+	}
 	target := len(d.Stages) // behind the last stage
 	if in.Enter != "" {
 		i, _, err := record.FindStage(d, in.Enter)

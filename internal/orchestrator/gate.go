@@ -91,7 +91,7 @@ func (c *change) exit(e *record.Execution, d pipeline.Declaration, st pipeline.S
 		return g, nil
 	}
 	if in.Call >= g.Call {
-		g.Token, g.Call, g.Enter = in.Token, in.Call, in.Enter // of the newest call
+		g.Token, g.Call, g.Visit, g.Enter = in.Token, in.Call, in.Visit, in.Enter // of the newest call
 	}
 	if g.Status == "" {
 		err = c.openGate(e, d, st, kind, cond, g)
@@ -177,7 +177,7 @@ func (c *change) closeGate(e *record.Execution, g *record.Gate, rules map[string
 // decide follows what a gate came to.
 func (c *change) decide(e *record.Execution, d pipeline.Declaration, st pipeline.Stage, kind record.GateKind, g *record.Gate) error {
 	if kind != record.BeforeEntry { // who waited to leave asks again
-		return c.enter(e, d, EnterRequest{Token: g.Token, Call: g.Call, Run: e.Run, Execution: e.ID, Leave: st.Name, Enter: g.Enter})
+		return c.enter(e, d, EnterRequest{Token: g.Token, Call: g.Call, Visit: g.Visit, Run: e.Run, Execution: e.ID, Leave: st.Name, Enter: g.Enter})
 	}
 	if g.Status != pipeline.Failed {
 		return c.answerWaiter(e, st.Name, "")

@@ -46,10 +46,10 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	case e.Again:
 		e.Again = false
 		s.Retries.Manual++
-		return false, c.repeat(e, s, declared, pipeline.FailedActions, "ManualStageRetry", token)
+		return false, c.repeat(e, s, declared, pipeline.FailedActions, "ManualStageRetry", in)
 	case retriesItself(declared, s):
 		s.Retries.Auto++
-		return false, c.repeat(e, s, declared, automatic(declared), "AutomatedStageRetry", token)
+		return false, c.repeat(e, s, declared, automatic(declared), "AutomatedStageRetry", in)
 	}
 	o := outcome{stage: pipeline.Failed, execution: pipeline.Failed, summary: fmt.Sprintf("Stage %s failed", declared.Name)}
 	if failed := firstFailed(declared, latest); failed != nil {
@@ -240,11 +240,12 @@ func automatic(d pipeline.Stage) pipeline.RetryMode {
 
 // repeat opens a new attempt of the stage that e is inside, in the same
 // machine run.
-func (c *change) repeat(e *record.Execution, s *record.Stage, d pipeline.Stage, mode pipeline.RetryMode, why, token string) error {
+func (c *change) repeat(e *record.Execution, s *record.Stage, d pipeline.Stage, mode pipeline.RetryMode, why string, in EnterRequest) error {
 	c.nextAttempt(e, mode)
+	e.Repeated = in.Visit
 	s.Retries.Latest = why
 	c.announceStage(e, d.Name, events.Resumed)
-	c.answer(token, compile.ErrorRetry, "")
+	c.answer(in.Token, compile.ErrorRetry, "")
 	return nil
 }
 

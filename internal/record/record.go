@@ -71,8 +71,9 @@ type Execution struct {
 	Gated     bool                       `json:"gated,omitempty"`   // whether any condition was evaluated
 	Skipped   []string                   `json:"skipped,omitempty"` // stages that an entry condition left out
 	Stop      *Stop                      `json:"stop,omitempty"`
-	Again     bool                       `json:"again,omitempty"`  // what failed in its stage is to run again when the rest has ended
-	Cancel    bool                       `json:"cancel,omitempty"` // its pipeline was updated or deleted
+	Again     bool                       `json:"again,omitempty"`    // what failed in its stage is to run again when the rest has ended
+	Repeated  string                     `json:"repeated,omitempty"` // the visit of a state that led back into its stage last
+	Cancel    bool                       `json:"cancel,omitempty"`   // its pipeline was updated or deleted
 
 	Started time.Time `json:"started"`
 	Updated time.Time `json:"updated"`
@@ -173,7 +174,8 @@ type Gate struct {
 
 	// Leave is the task that waits to leave the stage, of an exit gate.
 	Token string `json:"token,omitempty"`
-	Call  int    `json:"call,omitempty"`  // which call of the task it is
+	Call  int    `json:"call,omitempty"` // which call of the task it is
+	Visit string `json:"visit,omitempty"`
 	Enter string `json:"enter,omitempty"` // stage behind; empty behind the last
 }
 

@@ -81,7 +81,7 @@ func TestLikenessBites(t *testing.T) {
 	if proving() {
 		maps.Copy(differ, map[string]func(*rules){
 			"anyRun": func(r *rules) { r.anyRun = true }, "newestCallWaits": func(r *rules) { r.newestCallWaits = false },
-			"newestCallActs": func(r *rules) { r.newestCallActs = false }, "repeatsAgain": func(r *rules) { r.repeatsAgain = true },
+			"newestCallActs": func(r *rules) { r.newestCallActs = false }, "repeatsAgain": func(r *rules) { r.repeatsAgain = false },
 		})
 	}
 	for name, change := range differ {
