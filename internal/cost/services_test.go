@@ -172,7 +172,7 @@ func (c catalog) state(in action.Job) action.Result {
 	name := in.Action.TypeID.Provider
 	r := action.Result{
 		Status: pipeline.InProgress, ExternalID: name + ":8745a7a9-c340-456a-9166-edf953571b00",
-		ExternalURL: "https://us-east-1.console.aws.amazon.com/" + name + "/home?region=us-east-1#/work/8745a7a9-c340-456a-9166-edf953571b00",
+		ExternalURL: "https://us-east-1.console.aws.amazon.com/" + name + "/home?region=us-east-1#/runs/8745a7a9-c340-456a-9166-edf953571b00",
 	}
 	j := c.w.jobs[in.ID]
 	if c.w.now.Before(j.ends) {

@@ -80,7 +80,7 @@ func (c *change) approvalOf(in Approval) (record.ActionID, error) {
 func (c *change) latestApproval(in Approval) (record.ActionID, error) {
 	all, err := c.Records.LatestActions(c.ctx, in.Pipeline, in.Stage)
 	if a, ok := all[in.Action]; ok && a.Result.Token == in.Token {
-		return idOf(&a), err
+		return a.Ref(), err
 	}
 	return record.ActionID{}, err
 }
@@ -100,7 +100,7 @@ func (c *change) approvalAmong(in Approval) (record.ActionID, error) {
 		}
 		for _, a := range all {
 			if a.Stage == in.Stage && a.Name == in.Action && a.Result.Token == in.Token {
-				return idOf(&a), nil
+				return a.Ref(), nil
 			}
 		}
 	}

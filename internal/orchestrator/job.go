@@ -129,7 +129,7 @@ func (c *change) functionJob(job string) (*record.Action, record.Versioned[recor
 	if err != nil {
 		return nil, call, err
 	}
-	a, err := c.action(idOf(&of))
+	a, err := c.action(of.Ref())
 	return a, call, err
 }
 
@@ -139,7 +139,7 @@ func (c *change) continueJob(a *record.Action, call *record.Call, in JobSuccess)
 		ID: c.newID(), Continuation: in.Continuation, Due: c.at.Add(continued),
 		Summary: in.Summary, ExternalID: in.ExternalID, Percent: in.Percent,
 	}
-	c.put(record.JobKey(call.ID), idOf(a))
+	c.put(record.JobKey(call.ID), a.Ref())
 	c.progress(a, action.Result{
 		Status: pipeline.InProgress, Summary: in.Summary, Percent: in.Percent,
 		ExternalID: cmp.Or(in.ExternalID, a.Result.ExternalID), ExternalURL: a.Result.ExternalURL,

@@ -182,7 +182,7 @@ func (c *change) settleActions(e *record.Execution, latest map[string]*record.Ac
 		if a.Status != pipeline.InProgress {
 			continue
 		}
-		a, err := c.action(idOf(a))
+		a, err := c.action(a.Ref())
 		if err != nil {
 			return err
 		}
@@ -195,7 +195,7 @@ func (c *change) settleActions(e *record.Execution, latest map[string]*record.Ac
 			result = timedOut(a)
 		}
 		c.endAction(e, a, pipeline.Failed, result)
-		c.out.Kills = append(c.out.Kills, idOf(a))
+		c.out.Kills = append(c.out.Kills, a.Ref())
 	}
 	return nil
 }
@@ -203,8 +203,6 @@ func (c *change) settleActions(e *record.Execution, latest map[string]*record.Ac
 func timedOut(a *record.Action) action.Result {
 	return action.Fail(action.Timeout, fmt.Sprintf("The action %s did not end within its timeout of %s", a.Name, a.Job.Deadline.Sub(a.Started)))
 }
-
-func idOf(a *record.Action) record.ActionID { return a.Ref() }
 
 func allSucceeded(s pipeline.Stage, latest map[string]*record.Action) bool {
 	for _, a := range s.Actions {

@@ -69,7 +69,7 @@ func (s *Service) mint(ctx context.Context, a *record.Action) (secret string, er
 	var b [32]byte
 	rand.Read(b[:]) // never fails
 	secret = hex.EncodeToString(b[:])
-	link := record.Link{Action: idOf(a), Expires: a.Job.Deadline}
+	link := record.Link{Action: a.Ref(), Expires: a.Job.Deadline}
 	return secret, s.Store.Write(ctx, putLink(secret, 0, link))
 }
 

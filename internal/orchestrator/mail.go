@@ -95,7 +95,7 @@ func (c *change) askPeople(a *record.Action) {
 	if c.mail.Approvals == "" {
 		return
 	}
-	id := idOf(a)
+	id := a.Ref()
 	c.out.Notices = append(c.out.Notices, record.Notice{
 		ID: c.newID(), Topic: c.mail.Approvals, Asks: &id,
 		Subject: fmt.Sprintf("APPROVAL NEEDED: %s at %s/%s", a.Pipeline, a.Stage, a.Name),

@@ -82,7 +82,7 @@ func (c *change) noteExternal(a *record.Action, id string) {
 	if id == "" || id == a.Result.ExternalID || category != pipeline.Build && category != pipeline.Test {
 		return
 	}
-	c.extra = append(c.extra, store.Op{Key: record.ExternalKey(id), Kind: store.Put, If: store.Any, Value: record.Encode(idOf(a)), Expires: c.at.Add(answered)})
+	c.extra = append(c.extra, store.Op{Key: record.ExternalKey(id), Kind: store.Put, If: store.Any, Value: record.Encode(a.Ref()), Expires: c.at.Add(answered)})
 }
 
 // lost is the result of work whose process is gone.
@@ -201,7 +201,7 @@ func (s *Service) poll(ctx context.Context, jobID, cursor string) error {
 	a.Job.Cursor = cursor
 	result, err := s.Catalog.Provider(a.Job.Action.TypeID).Poll(ctx, a.Job)
 	if err != nil {
-		return fmt.Errorf("poll action %s: %w", idOf(&a), err)
+		return fmt.Errorf("poll action %s: %w", a.Ref(), err)
 	}
-	return s.report(ctx, idOf(&a), cursor, result)
+	return s.report(ctx, a.Ref(), cursor, result)
 }

@@ -84,7 +84,7 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 	}
 	prior, err := c.latestAction(e, in.Stage, in.Action)
 	if err == nil && prior != nil {
-		prior, err = c.action(idOf(prior)) // it may end at this moment; then its end is to be told
+		prior, err = c.action(prior.Ref()) // it may end at this moment; then its end is to be told
 	}
 	if err != nil {
 		return nil, err
@@ -121,8 +121,8 @@ func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipel
 	}
 	c.actions[a.Key()] = &tracked[record.Action]{value: a}
 	added := &c.actions[a.Key()].value
-	c.set(record.LatestKey(e.Pipeline, st.Name, a.Name), idOf(added))
-	c.put(record.JobKey(a.ID), idOf(added))
+	c.set(record.LatestKey(e.Pipeline, st.Name, a.Name), added.Ref())
+	c.put(record.JobKey(a.ID), added.Ref())
 	job, invalid, err := c.job(e, d, declared, added)
 	if err != nil {
 		return nil, err
@@ -205,10 +205,10 @@ func (s *Service) work(ctx context.Context, a *record.Action) error {
 	}
 	result, err := s.Catalog.Provider(a.Job.Action.TypeID).Start(ctx, a.Job)
 	if err != nil {
-		return fmt.Errorf("start action %s: %w", idOf(a), err)
+		return fmt.Errorf("start action %s: %w", a.Ref(), err)
 	}
 	if reflect.DeepEqual(result, action.Result{Status: pipeline.InProgress}) && reflect.ValueOf(a.Result).IsZero() {
 		return nil // there is nothing to record
 	}
-	return s.Report(ctx, idOf(a), result)
+	return s.Report(ctx, a.Ref(), result)
 }

@@ -91,7 +91,7 @@ func (c *change) abandonActions(e *record.Execution, declared pipeline.Stage, o 
 		if known.Status != pipeline.InProgress {
 			continue
 		}
-		a, err := c.action(idOf(known))
+		a, err := c.action(known.Ref())
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (c *change) abandonActions(e *record.Execution, declared pipeline.Stage, o 
 			result.Summary = "The approval action has been canceled."
 		}
 		c.endAction(e, a, pipeline.Abandoned, result)
-		c.out.Kills = append(c.out.Kills, idOf(a))
+		c.out.Kills = append(c.out.Kills, a.Ref())
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (s *Service) sweepExecution(ctx context.Context, e record.Execution) error 
 		switch {
 		case a.Status != pipeline.InProgress:
 		case !s.now().Before(a.Job.Deadline):
-			if err := s.expire(ctx, idOf(&a)); err != nil {
+			if err := s.expire(ctx, a.Ref()); err != nil {
 				return err
 			}
 		case a.Result.Cursor != "":
