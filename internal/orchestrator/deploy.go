@@ -37,13 +37,15 @@ func (s *Service) Deploy(ctx context.Context, in Deployment) (Deployed, error) {
 	d := pipeline.Normalize(in.Declaration)
 	done := Unchanged
 	err := s.change(ctx, func(c *change) error {
-		done = Unchanged
-		p, err := c.pipeline(d.Name)
-		if pipeline.CodeOf(err) == pipeline.PipelineNotFound {
-			done = Created
-			_, _, err = c.create(d, nil, in.Home)
+		done = Created
+		// Its read decides whether there is one: asking before would leave a
+		// moment for another deployment to create it.
+		_, _, err := c.create(d, nil, in.Home)
+		if pipeline.CodeOf(err) != pipeline.PipelineNameInUse {
 			return err
 		}
+		done = Unchanged
+		p, err := c.pipeline(d.Name)
 		if err != nil {
 			return err
 		}

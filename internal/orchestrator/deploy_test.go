@@ -142,6 +142,15 @@ func (c *cut) Write(ctx context.Context, ops ...store.Op) error {
 	return c.Store.Write(ctx, ops...)
 }
 
+// TestDeployAtOnce: of two that find no pipeline, whoever comes second finds
+// the first one's, and not that its name is in use.
+func TestDeployAtOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	d := app(pipeline.Superseded)
+	w.store.afterGet = func() { w.deployed(d, homeOf(1), orchestrator.Created) }
+	w.deployed(d, homeOf(1), orchestrator.Unchanged)
+}
+
 // TestDeployCutShort cuts an update short at each of its writes. Whoever
 // repeats it comes to the same end: one new version, the execution that waited
 // for an approval of the old one cancelled, the stages in the new mode.

@@ -76,15 +76,25 @@ type faulty struct {
 	store.Store
 	w         *world
 	afterRead func() // called once, behind the next query
+	afterGet  func() // called once, behind the next read of one item
 }
 
 func (f *faulty) Query(ctx context.Context, q store.Query) ([]store.Item, error) {
-	items, err := f.Store.Query(ctx, q)
-	if then := f.afterRead; then != nil {
-		f.afterRead = nil
-		then()
+	defer once(&f.afterRead)
+	return f.Store.Query(ctx, q)
+}
+
+func (f *faulty) Get(ctx context.Context, key store.Key) (store.Item, error) {
+	defer once(&f.afterGet)
+	return f.Store.Get(ctx, key)
+}
+
+// once calls what then holds, if anything, and forgets it.
+func once(then *func()) {
+	if f := *then; f != nil {
+		*then = nil
+		f()
 	}
-	return items, err
 }
 
 var errLost = errors.New("the answer was lost")
