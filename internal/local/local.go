@@ -46,6 +46,10 @@ type Options struct {
 	// URL is where the handler is served for as long as people read mails, such
 	// as http://127.0.0.1:4317. Mails link to it; empty: they have no links.
 	URL string
+
+	// Ports, if not nil, replaces the ports that the use cases are given. Tests
+	// put faults in front of them.
+	Ports func(orchestrator.Ports) orchestrator.Ports
 }
 
 // A System is an open data folder with everything that works on it. Exactly
@@ -125,8 +129,12 @@ func (s *System) assemble(ctx context.Context) error {
 	if s.mail, err = mailbox.New(s.store); err != nil {
 		return err
 	}
+	ports := orchestrator.Ports{Store: s.store, Machine: s.engine, Catalog: s.catalog, Bus: s.mail}
+	if s.opts.Ports != nil {
+		ports = s.opts.Ports(ports)
+	}
 	s.Service, err = orchestrator.New(
-		orchestrator.Ports{Store: s.store, Machine: s.engine, Catalog: s.catalog, Bus: s.mail},
+		ports,
 		orchestrator.Home{Account: Account, Region: Region},
 		orchestrator.Options{Log: s.opts.Log, Mail: orchestrator.Mail{
 			Alerts: topic("alerts"), Approvals: topic("approvals"), Pages: s.opts.URL, Endpoint: s.opts.URL,
