@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/bus"
@@ -19,13 +20,18 @@ import (
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
-	"github.com/sluice-ci/sluice/internal/store/memory"
 )
+
+// A tester is a *testing.T or a *rapid.T.
+type tester interface {
+	rapid.TB
+	Context() context.Context
+}
 
 // A twin is the real thing: the use cases over a store, the compiled machine in
 // the interpreter, and an outbox of which every item is delivered by itself.
 type twin struct {
-	t      *testing.T
+	t      tester
 	m      *model
 	svc    *orchestrator.Service
 	now    time.Time
@@ -45,9 +51,9 @@ type twinRun struct {
 	called  bool
 }
 
-func newTwin(t *testing.T, m *model) *twin {
+func newTwin(t tester, m *model, s store.Store) *twin {
 	w := &twin{t: t, m: m, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), runs: map[string]*twinRun{}}
-	ports := orchestrator.Ports{Store: store.Observe(new(memory.Store), w.observe), Machine: w, Catalog: w, Bus: w}
+	ports := orchestrator.Ports{Store: store.Observe(s, w.observe), Machine: w, Catalog: w, Bus: w}
 	var err error
 	w.svc, err = orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{
 		Now: func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
