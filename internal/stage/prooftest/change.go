@@ -35,7 +35,7 @@ func (c *change) step(i uint8, ev stage.Event) bool {
 	next, effects := c.reduce(c.state(l), ev)
 	l.keep(next)
 	for _, f := range effects {
-		if g, ok := f.(stage.Grant); ok {
+		if g, ok := f.(stage.Grant); ok && !c.parallel(&c.w.executions[index(g.Execution)-1]) {
 			l.top = max(l.top, uint8(g.Seq))
 		}
 	}
@@ -67,7 +67,7 @@ func (c *change) granted(i, who, entry, fence uint8) {
 // to wait already (change.admit).
 func (c *change) admit(who, i, fence uint8) {
 	e, l := &c.w.executions[who], &c.w.locks[i]
-	e.inside, e.fence = true, fence
+	e.inside, e.fence, e.beside = true, fence, l.mode.parallel() || c.parallel(e) && l.owner != who+1
 	if l.latest != who+1 {
 		l.auto = 0
 	}
@@ -89,7 +89,7 @@ func (c *change) dismiss(who uint8, s status) {
 // end gives an execution its final status (change.end).
 func (c *change) end(who uint8, s status) {
 	e := &c.w.executions[who]
-	e.status, e.inside, e.again = s, false, false
+	e.status, e.inside, e.again, e.beside = s, false, false, false
 }
 
 // answerWaiter answers the task that waits for the stage (change.answerWaiter).

@@ -60,6 +60,7 @@ func (c *change) enter(e *execution, in call) {
 // enqueue puts an execution in front of stage i (change.enqueue).
 func (c *change) enqueue(who, i uint8) {
 	e := &c.w.executions[who]
+	c.use(i, c.modeOf(e.version))
 	e.stage, e.inside, e.fence, e.work, e.told, e.again, e.repeats = i, false, 0, untouched, false, false, 0
 	e.entry++
 	c.step(i, stage.Enqueue{Waiter: waiterOf(who, e.entry)})
@@ -81,6 +82,8 @@ func (c *change) leave(e *execution, in call) bool {
 	}
 	who, complete := in.execution, e.work == done
 	switch {
+	case c.outdated(&c.w, e):
+		c.ends(who, cancelled, cancelled)
 	case e.status == stopping && complete:
 		c.ends(who, succeeded, stopped)
 	case e.status == stopping:
@@ -134,7 +137,7 @@ func (c *change) release(who uint8, s status) {
 	e := &c.w.executions[who]
 	l := &c.w.locks[e.stage]
 	fence := e.fence
-	e.inside, e.fence = false, 0
+	e.inside, e.fence, e.beside = false, 0, false
 	if l.latest == who+1 {
 		l.latestStatus = s
 	}
@@ -144,7 +147,7 @@ func (c *change) release(who uint8, s status) {
 // runAction starts the action of a stage (change.startAction).
 func (c *change) runAction(e *execution, in call) {
 	outside := in.task.stage() != e.stage || !e.inside
-	if e.status == stopping || outside && !c.unguardedAction {
+	if e.status == stopping || c.outdated(&c.w, e) || outside && !c.unguardedAction {
 		c.answer(in, goOn) // an error, which leads to the next Enter as well
 		return
 	}
@@ -174,7 +177,7 @@ func (c *change) admitted(in admit) {
 	switch {
 	case e.status.final(), e.inside:
 	case e.entry != in.entry && !c.anyEntry:
-	case !c.parallel() && (l.owner != in.execution+1 || l.fence != in.fence) && !c.anyOwner:
+	case !l.mode.parallel() && (l.owner != in.execution+1 || l.fence != in.fence) && !c.anyOwner:
 	case c.frozenToken:
 		waits := e.waits
 		e.waits = in.frozen

@@ -30,6 +30,7 @@ var invariants = []invariant{
 	{"T2", "the reducer's owner and who waits are those that it told of", ownerTells, nil},
 	{"T3", "the run of an execution that has succeeded ends well", nil, successEndsWell},
 	{"T4", "a run that is sent back into a stage finds a way there", nil, backIsThere},
+	{"T5", "no action starts of a version that was replaced, but of a PARALLEL one", nil, newestStarts},
 }
 
 // wrongState returns the first invariant that does not hold in w, or "".
@@ -53,13 +54,10 @@ func (m *model) wrongChange(before *world, mv move, c *change) string {
 }
 
 func mutualExclusion(m *model, w *world) bool {
-	if m.parallel() {
-		return true
-	}
 	var inside [maxStages]bool
 	for i := range w.executions[:m.Executions] {
 		e := &w.executions[i]
-		if !e.inside {
+		if !e.inside || e.beside {
 			continue
 		}
 		l := &w.locks[e.stage]
@@ -145,9 +143,6 @@ func ownerTells(m *model, w *world) bool {
 // staleFence asks the reducer: the release of a former grant, and that of
 // somebody else, change nothing.
 func staleFence(m *model, w *world) bool {
-	if m.parallel() {
-		return true
-	}
 	for s := range w.locks[:m.Stages] {
 		l := &w.locks[s]
 		if l.owner == 0 {
@@ -166,11 +161,11 @@ func staleFence(m *model, w *world) bool {
 	return true
 }
 
-func newestWaitingWins(m *model, _ *world, _ move, c *change) bool {
-	if m.Mode != pipeline.Superseded {
-		return true
-	}
+func newestWaitingWins(_ *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
+		if !s.in(pipeline.Superseded) {
+			continue
+		}
 		for _, f := range s.effects {
 			switch f := f.(type) {
 			case stage.Grant:
@@ -201,21 +196,25 @@ func newerThan(s stepped, seq uint8) bool {
 	return false
 }
 
+// An execution that runs a PARALLEL version may come after a newer one.
 func fifo(m *model, _ *world, _ move, c *change) bool {
-	if m.Mode != pipeline.Queued {
-		return true
-	}
 	for _, s := range c.stepped {
+		if !s.in(pipeline.Queued) {
+			continue
+		}
 		top := s.before.top
 		for _, f := range s.effects {
 			g, ok := f.(stage.Grant)
 			if !ok {
 				return false
 			}
-			if uint8(g.Seq) < top || !mayPass(s) && s.after.queued > 0 && s.after.first() < uint8(g.Seq) {
+			beside := m.parallel(&c.w.executions[index(g.Execution)-1])
+			if !beside && uint8(g.Seq) < top || !mayPass(s) && s.after.queued > 0 && s.after.first() < uint8(g.Seq) {
 				return false
 			}
-			top = max(top, uint8(g.Seq))
+			if !beside {
+				top = max(top, uint8(g.Seq))
+			}
 		}
 	}
 	return true
@@ -229,6 +228,9 @@ func (l *lock) first() uint8 {
 	}
 	return least
 }
+
+// in reports whether the stage has a mode, after what happened.
+func (s *stepped) in(mode pipeline.Mode) bool { return lockModes[s.after.mode] == mode }
 
 // mayPass reports whether an event lets somebody in past those who wait, and
 // past a closed transition.
@@ -246,7 +248,7 @@ func monotoneEntry(m *model, _ *world, _ move, c *change) bool {
 			return false
 		}
 		for _, f := range s.effects {
-			if g, ok := f.(stage.Grant); ok && m.Mode == pipeline.Superseded && uint8(g.Seq) < s.before.top {
+			if g, ok := f.(stage.Grant); ok && s.in(pipeline.Superseded) && uint8(g.Seq) < s.before.top {
 				return false
 			}
 		}
@@ -270,7 +272,7 @@ func fence(m *model, _ *world, _ move, c *change) bool {
 		}
 	}
 	if d := c.decided; d != nil && d.call.task.acts() {
-		owns := m.parallel() || d.lock.owner == d.call.execution+1 && d.lock.fence == d.before.fence
+		owns := d.before.beside || d.lock.owner == d.call.execution+1 && d.lock.fence == d.before.fence
 		return owns && d.before.inside && d.before.stage == d.call.task.stage() && !d.before.status.final()
 	}
 	return true
@@ -308,6 +310,11 @@ func backIsThere(m *model, before *world, mv move, _ *change) bool {
 		return true
 	}
 	return m.wayBack(before.executions[mv.a].runs[mv.b>>4].at)
+}
+
+func newestStarts(m *model, before *world, _ move, c *change) bool {
+	d := c.decided
+	return d == nil || !d.call.task.acts() || m.parallel(&d.before) || d.before.version == before.pipeline.version
 }
 
 func closedHolds(_ *model, _ *world, _ move, c *change) bool {

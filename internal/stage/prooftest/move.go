@@ -16,6 +16,7 @@ const (
 	deliverStop
 	sweep
 	enable
+	settle
 
 	firstFault
 	disable
@@ -31,6 +32,8 @@ const (
 	comeLate        // what lingers
 	admitTwice
 	giveUp
+	update
+	cutShort
 	loseAdmit  // only in a protocol that has no outbox
 	loseAnswer // likewise
 )
@@ -40,6 +43,7 @@ var kinds = [...]string{
 	deliverStop: "abort", sweep: "sweep", enable: "enable", disable: "disable", stopAndWait: "stop", stopNow: "abandon",
 	workFails: "fail", retry: "retry", retryBeside: "retry what failed of", kill: "kill", recall: "recall", recallLingering: "recall, the former call lingers",
 	callLingering: "call, which comes again", comeLate: "late call", admitTwice: "admit, which comes again", giveUp: "give up",
+	update: "update the pipeline", settle: "the update goes on", cutShort: "the update is cut short",
 	loseAdmit: "lose admit", loseAnswer: "lose answer", firstFault: "",
 }
 
@@ -69,6 +73,8 @@ func (m move) describe(w *world) string {
 		return fmt.Sprintf("%s %s, run %d, at %s: %s", kinds[m.kind], who(m.a), m.b/16+1, w.executions[m.a].runs[m.b/16].at, answers(m.b%16))
 	case start, deliverStop:
 		return fmt.Sprintf("%s %s, run %d", kinds[m.kind], who(m.a), m.b+1)
+	case update, settle, cutShort:
+		return kinds[m.kind]
 	}
 	return kinds[m.kind] + " " + who(m.a)
 }
@@ -127,7 +133,7 @@ func (m *model) moves(ms []move, w *world) []move {
 	if w.lingers {
 		ms = append(ms, move{kind: comeLate})
 	}
-	return ms
+	return m.movesOfPipeline(ms, w)
 }
 
 // movesOf appends what can happen to execution i.
@@ -157,7 +163,7 @@ func (m *model) movesOf(ms []move, w *world, i uint8) []move {
 	if left.Retry > 0 && (e.status == failed || e.status == stopped) && e.run+1 < maxRuns {
 		ms = append(ms, move{kind: retry, a: i})
 	}
-	if left.Retry > 0 && e.repeatable() && !m.retryRunning {
+	if left.Retry > 0 && m.repeatable(w, e) && !m.retryRunning {
 		ms = append(ms, move{kind: retryBeside, a: i})
 	}
 	for r := range e.run + 1 {
@@ -261,6 +267,13 @@ func (m *model) play(from *world, mv move) (c change, ok bool) {
 	case stopAndWait, stopNow:
 		w.left.spend(&w.left.Stop)
 		c.stop(i, mv.kind == stopNow)
+	case settle:
+		c.settle()
+	case update:
+		c.update()
+	case cutShort:
+		w.left.spend(&w.left.Cut)
+		w.pipeline.cut = true
 	case retry:
 		w.left.spend(&w.left.Retry)
 		return c, c.retry(i)

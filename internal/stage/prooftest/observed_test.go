@@ -21,6 +21,9 @@ func (w *twin) compare(want *world) string {
 			return fmt.Sprintf("stage %d is\n%+v; the model says\n%+v", i, a, b)
 		}
 	}
+	if got.pipeline != want.pipeline {
+		return fmt.Sprintf("the pipeline is\n%+v; the model says\n%+v", got.pipeline, want.pipeline)
+	}
 	if got.admits != want.admits || got.admitted != want.admitted {
 		return fmt.Sprintf("the outbox has the admits\n%+v; the model says\n%+v", got.admits[:got.admitted], want.admits[:want.admitted])
 	}
@@ -31,6 +34,12 @@ func (w *twin) compare(want *world) string {
 // from it.
 func (w *twin) observed(want *world) (got world) {
 	w.identify()
+	p, err := w.svc.Records.Pipeline(w.t.Context(), "app")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	got.pipeline = want.pipeline
+	got.pipeline.version = uint8(p.Value.Version - 1)
 	for i, id := range w.ids {
 		if id == "" {
 			continue
@@ -59,7 +68,7 @@ func (w *twin) index(id string) uint8 {
 
 var statuses = map[pipeline.Status]status{
 	pipeline.InProgress: inProgress, pipeline.Stopping: stopping, pipeline.Stopped: stopped,
-	pipeline.Failed: failed, pipeline.Succeeded: succeeded, pipeline.SupersededExecution: superseded,
+	pipeline.Failed: failed, pipeline.Succeeded: succeeded, pipeline.SupersededExecution: superseded, pipeline.Cancelled: cancelled,
 }
 
 var works = map[pipeline.Status]work{
@@ -71,6 +80,7 @@ func (w *twin) executionOf(who uint8, want *execution) execution {
 	e := execution{
 		status: statuses[r.Status], stage: uint8(r.Stage), inside: r.Inside, fence: uint8(r.Fence), entry: uint8(r.Entry),
 		abandon: r.Stop != nil && r.Stop.Abandon, again: r.Again, run: want.run, repeats: want.repeats,
+		version: uint8(r.Version - 1), cancel: r.Cancel, beside: want.beside,
 	}
 	for i := range want.run + 1 {
 		e.runs[i] = w.runOf(w.runName(who, i))
@@ -123,6 +133,7 @@ func (w *twin) lockOf(i uint8) lock {
 	}
 	v := s.Value.Lock
 	l := lock{
+		mode:     lockModeOf(v.Mode),
 		disabled: v.Disabled, owner: w.index(v.Owner), ownerSeq: w.seqs[v.OwnerSeq], fence: uint8(v.Fence), lastSeq: w.seqs[v.LastSeq],
 		lastExec: w.index(v.LastExec), lastEntry: uint8(v.LastEntry), queued: uint8(len(v.Waiting)), auto: uint8(s.Value.Retries.Auto),
 	}

@@ -64,7 +64,7 @@ func (m *model) pack(w, base *world, of state) state {
 		}
 	}
 	at += m.Stages
-	if w.admits != base.admits {
+	if w.admits != base.admits || w.pipeline != base.pipeline {
 		var c codec
 		w.outbox(&c)
 		of[at] = c.word
@@ -101,6 +101,9 @@ func (w *world) outbox(c *codec) {
 		field(c, &a.fence, 4)
 		bit(c, &a.frozen)
 	}
+	field(c, &w.pipeline.version, 2)
+	field(c, &w.pipeline.settled, 4)
+	bit(c, &w.pipeline.cut)
 }
 
 func (w *world) adversary(c *codec) {
@@ -129,6 +132,9 @@ func (e *execution) fields(c *codec) {
 	bit(c, &e.abandon)
 	bit(c, &e.again)
 	field(c, &e.repeats, 3)
+	field(c, &e.version, 2)
+	bit(c, &e.cancel)
+	bit(c, &e.beside)
 	for i := range e.runs {
 		r := &e.runs[i]
 		field(c, &r.at, 4)
@@ -140,6 +146,7 @@ func (e *execution) fields(c *codec) {
 }
 
 func (l *lock) fields(c *codec) {
+	field(c, &l.mode, 2)
 	bit(c, &l.disabled)
 	field(c, &l.owner, 3)
 	field(c, &l.ownerSeq, 3)

@@ -28,6 +28,7 @@ type rules struct {
 	endHoldsLock    bool // who ends inside a stage keeps it
 	silentDismissal bool // who is dismissed while it waits is not told
 	retryAnybody    bool // a stage is retried for whoever asks
+	anyVersion      bool // executions go on with a version that was replaced until they are told
 
 	// What would repair the findings of docs/proof.md.
 	newestCallWaits bool // a call that is older than the one that waits does not take its place

@@ -41,6 +41,7 @@ type twin struct {
 	heard  []record.Answer // answers that were delivered
 	runs   map[string]*twinRun
 	zombie *engine.Invoke
+	update *following
 }
 
 // A twinRun is a run and the call of its open task.
@@ -53,24 +54,26 @@ type twinRun struct {
 
 func newTwin(t tester, m *model, s store.Store) *twin {
 	w := &twin{t: t, m: m, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), runs: map[string]*twinRun{}}
-	ports := orchestrator.Ports{Store: store.Observe(s, w.observe), Machine: w, Catalog: w, Bus: w}
+	ports := orchestrator.Ports{Store: paused{store.Observe(s, w.observe)}, Machine: w, Catalog: w, Bus: w}
 	var err error
+	ids := 0
 	w.svc, err = orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{
-		Now: func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
+		Now:   func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
+		NewID: func() string { ids++; return fmt.Sprintf("%08d", ids) }, // those of executions are in the order of starts
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.svc.CreatePipeline(t.Context(), orchestrator.Create{Declaration: declaration(m.Config)}); err != nil {
+	if _, err := w.svc.CreatePipeline(t.Context(), orchestrator.Create{Declaration: declaration(m.Config, m.Mode)}); err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
 // declaration is a pipeline of so many stages, with one action in each.
-func declaration(c Config) pipeline.Declaration {
+func declaration(c Config, mode pipeline.Mode) pipeline.Declaration {
 	d := pipeline.Declaration{
-		Name: "app", RoleARN: "arn:aws:iam::123456789012:role/pipe", Type: pipeline.V2, ExecutionMode: c.Mode,
+		Name: "app", RoleARN: "arn:aws:iam::123456789012:role/pipe", Type: pipeline.V2, ExecutionMode: mode,
 		ArtifactStore: &pipeline.ArtifactStore{Type: "S3", Location: "artifacts"},
 	}
 	for i := range c.Stages {

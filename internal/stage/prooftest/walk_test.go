@@ -184,6 +184,8 @@ var strolls = []Config{
 	{Name: "onFailure RETRY", Executions: 2, Stages: 2, Faults: many, AutoRetry: true},
 	{Name: "a rollback after two others", Executions: 3, Stages: 3, Faults: few, Rollback: 3},
 	{Name: "a rollback between two others", Executions: 3, Stages: 2, Faults: few, Rollback: 2},
+	{Name: "updates", Executions: 3, Stages: 2, Faults: many, Updates: []pipeline.Mode{pipeline.Parallel, pipeline.Queued}},
+	{Name: "more updates", Executions: 3, Stages: 2, Faults: many, Updates: []pipeline.Mode{pipeline.Superseded, pipeline.Parallel, pipeline.Superseded}},
 	{Name: "onFailure ROLLBACK", Executions: 3, Stages: 2, Faults: few, Rollback: 3, AutoBack: true},
 }
 
@@ -191,7 +193,7 @@ var strolls = []Config{
 var few = Faults{Total: 3, Disable: 1, Stop: 1, Fail: 2, Retry: 2, Kill: 1, Recall: 2, Linger: 1, Twice: 1, GiveUp: 1}
 
 // many faults for a random walk.
-var many = Faults{Total: 8, Disable: 2, Stop: 2, Fail: 2, Retry: 3, Kill: 2, Recall: 3, Linger: 3, Twice: 2, GiveUp: 2}
+var many = Faults{Total: 8, Disable: 2, Stop: 2, Fail: 2, Retry: 3, Kill: 2, Recall: 3, Linger: 3, Twice: 2, GiveUp: 2, Cut: 2}
 
 func strollsByMode() (all []Config) {
 	for _, c := range strolls {

@@ -1,6 +1,8 @@
 package prooftest
 
 import (
+	"slices"
+
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/stage"
 )
@@ -24,6 +26,7 @@ const (
 	failed
 	succeeded
 	superseded
+	cancelled
 )
 
 func (s status) final() bool { return s >= stopped }
@@ -93,6 +96,9 @@ type execution struct {
 	abandon bool
 	again   bool  // somebody asked for a retry while it was inside
 	repeats uint8 // how often its current run was sent back into its stage
+	version uint8 // of the pipeline, that it runs
+	cancel  bool  // it was told that the pipeline was updated
+	beside  bool  // it is inside its stage and holds nothing; the world's own memory
 	runs    [maxRuns]run
 }
 
@@ -102,8 +108,10 @@ type waiter struct{ execution, entry uint8 }
 // A lock is what record.Stage says: a stage.State, the latest execution that
 // was seen to enter, and the automatic retries of it. An execution is named by
 // its index plus 1; 0 is nobody. Top is the world's own memory: the highest
-// sequence number that was ever granted the stage.
+// sequence number that was ever granted the stage, those of executions that
+// are PARALLEL left out.
 type lock struct {
+	mode         lockMode
 	disabled     bool
 	owner        uint8
 	ownerSeq     uint8
@@ -118,6 +126,16 @@ type lock struct {
 	auto         uint8
 	top          uint8
 }
+
+// lockMode is the mode of a stage; the first is that of one that nobody has
+// used.
+type lockMode uint8
+
+var lockModes = [...]pipeline.Mode{"", pipeline.Superseded, pipeline.Queued, pipeline.Parallel}
+
+func lockModeOf(m pipeline.Mode) lockMode { return lockMode(slices.Index(lockModes[:], m)) }
+
+func (l lockMode) parallel() bool { return lockModes[l] == pipeline.Parallel }
 
 // An admit is a record.Admit in the outbox. It also has what only a broken
 // protocol looks at: whether its token is that of the open task.
@@ -143,7 +161,16 @@ type world struct {
 	admitted   uint8 // how many of admits count
 	zombie     call
 	lingers    bool // zombie is under way
+	pipeline   newest
 	left       Faults
+}
+
+// newest is the version of the pipeline that new executions run, and how far
+// its update has come; see update.go.
+type newest struct {
+	version uint8
+	settled uint8 // the next step of the update, counted from 1; 0 when there is none
+	cut     bool  // who did the steps is gone
 }
 
 // Faults says how many of each fault the adversary may still play, and how
@@ -152,11 +179,12 @@ type Faults struct {
 	Total                               uint8
 	Disable, Stop, Fail, Retry          uint8
 	Kill, Recall, Linger, Twice, GiveUp uint8
+	Cut                                 uint8
 }
 
 // each returns the number of each kind.
-func (f *Faults) each() [9]*uint8 {
-	return [...]*uint8{&f.Disable, &f.Stop, &f.Fail, &f.Retry, &f.Kill, &f.Recall, &f.Linger, &f.Twice, &f.GiveUp}
+func (f *Faults) each() [10]*uint8 {
+	return [...]*uint8{&f.Disable, &f.Stop, &f.Fail, &f.Retry, &f.Kill, &f.Recall, &f.Linger, &f.Twice, &f.GiveUp, &f.Cut}
 }
 
 // A Config is what there is in a world and what may go wrong.
@@ -166,9 +194,10 @@ type Config struct {
 	Executions int
 	Stages     int
 	Faults     Faults
-	Rollback   int  // this execution, counted from 1, is a rollback of the second stage
-	AutoRetry  bool // the first stage has onFailure RETRY
-	AutoBack   bool // the second stage has onFailure ROLLBACK, and Rollback follows from nothing else
+	Updates    []pipeline.Mode // of the versions that follow; each update spends none of Faults
+	Rollback   int             // this execution, counted from 1, is a rollback of the second stage
+	AutoRetry  bool            // the first stage has onFailure RETRY
+	AutoBack   bool            // the second stage has onFailure ROLLBACK, and Rollback follows from nothing else
 }
 
 // A model is a Config and the protocol it is played by.
@@ -191,7 +220,7 @@ func index(name string) uint8 {
 // state returns l as the reducer takes it.
 func (m *model) state(l *lock) stage.State {
 	s := stage.State{
-		Mode: m.Mode, Disabled: l.disabled, Owner: names[l.owner], OwnerSeq: int64(l.ownerSeq), Fence: int64(l.fence),
+		Mode: lockModes[l.mode], Disabled: l.disabled, Owner: names[l.owner], OwnerSeq: int64(l.ownerSeq), Fence: int64(l.fence),
 		LastSeq: int64(l.lastSeq), LastExec: names[l.lastExec], LastEntry: int(l.lastEntry),
 	}
 	for _, w := range l.waiting[:l.queued] {
@@ -206,6 +235,7 @@ func waiterOf(i, entry uint8) stage.Waiter {
 
 // keep writes what the reducer made of l.
 func (l *lock) keep(s stage.State) {
+	l.mode = lockModeOf(s.Mode)
 	l.disabled, l.owner, l.ownerSeq, l.fence = s.Disabled, index(s.Owner), uint8(s.OwnerSeq), uint8(s.Fence)
 	l.lastSeq, l.lastExec, l.lastEntry = uint8(s.LastSeq), index(s.LastExec), uint8(s.LastEntry)
 	l.waiting, l.queued = [maxExecutions]waiter{}, uint8(len(s.Waiting))
