@@ -127,6 +127,7 @@ func (e *execution) fields(c *codec) {
 	flag(c, &e.told)
 	flag(c, &e.waits)
 	flag(c, &e.abandon)
+	flag(c, &e.outside)
 	flag(c, &e.again)
 	field(c, &e.repeats, 3)
 	for i := range e.runs {
