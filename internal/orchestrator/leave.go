@@ -136,9 +136,7 @@ func (c *change) finish(e *record.Execution, token string, o outcome) {
 func (c *change) release(e *record.Execution, s *record.Stage, stageName string, status pipeline.Status) error {
 	fence := e.Fence
 	e.Inside, e.Fence, e.Updated = false, 0, c.at
-	if s.Latest != nil && s.Latest.Execution == e.ID {
-		s.Latest.Status = status
-	}
+	stands(s, e, status)
 	if state, ok := states[status]; ok { // none for a stage that was skipped
 		c.announceStage(e, stageName, state)
 	}

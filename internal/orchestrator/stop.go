@@ -54,9 +54,13 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 	if err != nil {
 		return err
 	}
-	if !e.Inside { // it waits, or was granted the stage and has not heard of it
-		if err := c.dismiss(e, name, o.execution); err != nil {
+	if !e.Inside {
+		if err := c.dismiss(e, name, o); err != nil {
 			return err
+		}
+		if s.Lock.Owner == e.ID { // it was granted the stage and has not heard of it: it ends inside
+			e.Outside = false
+			enters(s, e, o.stage)
 		}
 		return c.follow(e.Pipeline, name, c.step(s, stage.Remove{Execution: e.ID}))
 	}
@@ -72,6 +76,9 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 		return c.ends(e, s, name, token, o)
 	}
 	if !abandon {
+		if e.Status == pipeline.Stopping && stands(s, e, pipeline.Stopping) {
+			c.announceStage(e, name, events.Stopping)
+		}
 		return nil
 	}
 	if err := c.abandonActions(e, declared, o); err != nil {

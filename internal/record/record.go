@@ -56,14 +56,15 @@ type Execution struct {
 	Target        string          `json:"target,omitempty"` // of a rollback: the execution it goes back to
 	Trigger       Trigger         `json:"trigger"`
 
-	Role    string `json:"role,omitempty"`  // of its actions that declare none
-	Attempt int    `json:"attempt"`         // 1; grows with every retry
-	Run     string `json:"run"`             // name of its machine run
-	Stage   int    `json:"stage"`           // index of the stage it is in or waits for
-	Entry   int    `json:"entry"`           // grows each time it queues for a stage
-	Inside  bool   `json:"inside"`          // whether it was admitted to Stage
-	Fence   int64  `json:"fence,omitempty"` // of the grant, when inside
-	Since   int    `json:"since"`           // results of actions count from this attempt on
+	Role    string `json:"role,omitempty"`    // of its actions that declare none
+	Attempt int    `json:"attempt"`           // 1; grows with every retry
+	Run     string `json:"run"`               // name of its machine run
+	Stage   int    `json:"stage"`             // index of the stage it is in or waits for
+	Entry   int    `json:"entry"`             // grows each time it queues for a stage
+	Inside  bool   `json:"inside"`            // whether it was admitted to Stage
+	Fence   int64  `json:"fence,omitempty"`   // of the grant, when inside
+	Outside bool   `json:"outside,omitempty"` // it ended while it waited for Stage
+	Since   int    `json:"since"`             // results of actions count from this attempt on
 
 	Variables []Variable                 `json:"variables,omitempty"` // pipeline level, resolved
 	Overrides map[string]action.Override `json:"overrides,omitempty"` // by source action

@@ -130,6 +130,7 @@ func (e *execution) fields(c *codec) {
 	bit(c, &e.told)
 	bit(c, &e.waits)
 	bit(c, &e.abandon)
+	bit(c, &e.outside)
 	bit(c, &e.again)
 	field(c, &e.repeats, 3)
 	field(c, &e.version, 2)

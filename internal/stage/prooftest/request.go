@@ -80,7 +80,13 @@ func (c *change) halt(who uint8, abandon bool, s status) {
 	e := &c.w.executions[who]
 	switch {
 	case !e.inside:
+		l := &c.w.locks[e.stage]
+		granted := l.owner == who+1           // it has not heard of it, and ends inside
+		e.outside = c.parallel(e) && !granted // in the other modes the lock tells
 		c.dismiss(who, s)
+		if granted && !c.endsUnseen {
+			c.enters(who, l, s)
+		}
 		if !c.stopKeepsPlace {
 			c.step(e.stage, stage.Remove{Execution: names[who+1]})
 		}
@@ -90,6 +96,8 @@ func (c *change) halt(who uint8, abandon bool, s status) {
 		}
 		e.runs[e.run].stop = true
 		c.ends(who, s, s)
+	case e.status == stopping && c.w.locks[e.stage].latest == who+1:
+		c.w.locks[e.stage].latestStatus = stopping
 	}
 }
 
@@ -110,7 +118,7 @@ func (c *change) retry(who uint8) bool {
 	l := &c.w.locks[e.stage]
 	c.holds = who + 1
 	old := !c.parallel(e) && !c.retryAnybody && (l.latest != who+1 || l.latestStatus != failed && l.latestStatus != stopped)
-	if e.version != c.w.pipeline.version || e.status != failed && e.status != stopped || l.latest == 0 || old {
+	if e.version != c.w.pipeline.version || e.outside || e.status != failed && e.status != stopped || l.latest == 0 || old {
 		return false
 	}
 	e.status, e.abandon = inProgress, false
