@@ -134,8 +134,17 @@ func (c *change) enqueue(e *record.Execution, d pipeline.Declaration, i int) err
 	if err != nil {
 		return err
 	}
-	effects := c.step(s, stage.Enqueue{Waiter: stage.Waiter{Execution: e.ID, Seq: e.Seq, Entry: e.Entry}})
+	var effects []stage.Effect
+	if e.Mode != pipeline.Parallel && s.Lock.Mode != e.Mode { // the update to its version has not come here yet
+		effects = c.step(s, stage.SetMode{Mode: e.Mode})
+	}
+	effects = append(effects, c.step(s, stage.Enqueue{Waiter: waits(e, e.Seq)})...)
 	return c.follow(d.Name, d.Stages[i].Name, effects)
+}
+
+// waits is e as it comes to a stage, with its place in the order.
+func waits(e *record.Execution, seq int64) stage.Waiter {
+	return stage.Waiter{Execution: e.ID, Seq: seq, Entry: e.Entry, Parallel: e.Mode == pipeline.Parallel}
 }
 
 // follow carries out the effects of a stage. An execution that this change
@@ -191,7 +200,11 @@ func (c *change) admit(e *record.Execution, stageName string, fence int64) error
 }
 
 // enters notes that e is the latest to have entered s, and how it stands there.
+// Who goes beside the others of a newer mode is not shown.
 func enters(s *record.Stage, e *record.Execution, status pipeline.Status) {
+	if e.Mode == pipeline.Parallel && s.Lock.Mode != pipeline.Parallel {
+		return
+	}
 	if s.Latest == nil || s.Latest.Execution != e.ID {
 		s.Retries = record.Retries{}
 	}
@@ -222,7 +235,7 @@ func (s *Service) admitted(ctx context.Context, in record.Admit) error {
 		if err != nil {
 			return err
 		}
-		if st.Lock.Mode != pipeline.Parallel && (st.Lock.Owner != e.ID || st.Lock.Fence != in.Fence) {
+		if e.Mode != pipeline.Parallel && (st.Lock.Owner != e.ID || st.Lock.Fence != in.Fence) {
 			return nil
 		}
 		return c.admit(e, in.Stage, in.Fence)

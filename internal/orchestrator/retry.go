@@ -106,7 +106,7 @@ func (c *change) retry(e *record.Execution, s *record.Stage, d pipeline.Stage, i
 	if e.Type == record.Rollback { // it keeps the place in the order that it was given
 		seq = s.Lock.LastSeq
 	}
-	effects := c.step(s, stage.Reenter{Waiter: stage.Waiter{Execution: e.ID, Seq: seq, Entry: e.Entry}})
+	effects := c.step(s, stage.Reenter{Waiter: waits(e, seq)})
 	if len(effects) == 0 {
 		return pipeline.Errorf(pipeline.Conflict, "The stage '%s' cannot be retried now: it is not free", in.Stage)
 	}

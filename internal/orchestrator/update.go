@@ -16,6 +16,9 @@ func (s *Service) settleUpdate(ctx context.Context, d pipeline.Declaration, by s
 	}
 	for _, st := range d.Stages {
 		err := s.change(ctx, func(c *change) error {
+			if p, err := c.pipeline(d.Name); err != nil || p.Version != d.Version {
+				return err // a newer update has its own mode
+			}
 			r, err := c.stage(d.Name, st.Name, d.ExecutionMode)
 			if err != nil {
 				return err

@@ -14,10 +14,10 @@
 //	NewestSurvives        The highest sequence number is never superseded.
 //	FIFO                  QUEUED: grants are in the order of sequence numbers.
 //	MonotoneEntry         SUPERSEDED: the sequence number of entries never decreases, but for a retry of the last.
-//	ParallelAdmitsAll     PARALLEL: whoever arrives is admitted, whoever is inside.
+//	ParallelAdmitsAll     PARALLEL: whoever arrives is admitted, whoever is inside; and so is, in any mode, who is Parallel.
 //	ClosedTransitionHolds Nobody passes a disabled transition, but for a retry.
 //	RetryOfLast           A retry is admitted if the stage is free and nobody entered since, and only then.
-//	Fence                 Each grant increases the fence; a stale fence changes nothing.
+//	Fence                 Each grant that can be released increases the fence; a stale fence changes nothing.
 //	ArriveOnce            Arriving again with the same entry changes nothing.
 //	ReleaseOnce           A second release of one grant changes nothing.
 //	StateTells            Owner and Waiting name exactly who holds the stage and who waits.
@@ -49,10 +49,14 @@ type State struct {
 
 // A Waiter is an execution in front of the stage. Entry tells this wait from
 // every other wait of the same execution and grows with each.
+//
+// An execution that is Parallel goes beside all others, whatever the mode has
+// become since it began: only a disabled transition holds it.
 type Waiter struct {
 	Execution string `json:"execution"`
 	Seq       int64  `json:"seq"`
 	Entry     int    `json:"entry"`
+	Parallel  bool   `json:"parallel,omitempty"`
 }
 
 // An Event happens to a stage.

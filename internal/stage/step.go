@@ -53,11 +53,19 @@ func Step(s State, ev Event) (State, []Effect) {
 // it might have woken.
 func (s *State) settle() []Effect {
 	effects := s.supersede()
-	for !s.Disabled && s.Owner == "" && len(s.Waiting) > 0 {
-		effects = append(effects, s.grant(s.next()))
+	for !s.Disabled {
+		w, ok := s.next()
+		if !ok {
+			break
+		}
+		effects = append(effects, s.grant(w))
 	}
 	return effects
 }
+
+// beside reports whether w goes beside all others: it holds nothing and has no
+// place in the order.
+func (s *State) beside(w Waiter) bool { return w.Parallel || s.Mode == pipeline.Parallel }
 
 // supersede takes out, in SUPERSEDED, all who wait but the newest, and the
 // newest too if a newer one has entered.
@@ -67,29 +75,39 @@ func (s *State) supersede() []Effect {
 	}
 	newest := s.LastSeq
 	for _, w := range s.Waiting {
-		newest = max(newest, w.Seq)
+		if !w.Parallel {
+			newest = max(newest, w.Seq)
+		}
 	}
 	var effects []Effect
 	s.Waiting = slices.DeleteFunc(s.Waiting, func(w Waiter) bool {
-		if w.Seq < newest {
+		old := w.Seq < newest && !w.Parallel
+		if old {
 			effects = append(effects, Supersede{w})
 		}
-		return w.Seq < newest
+		return old
 	})
 	return effects
 }
 
-// next returns who enters next. In SUPERSEDED there is only one to choose.
-func (s *State) next() Waiter {
-	if s.Mode == pipeline.Parallel {
-		return s.Waiting[0]
+// next returns who enters next, if anybody may: who goes beside the others, or
+// else, when the stage is free, the oldest. In SUPERSEDED there is only one.
+func (s *State) next() (w Waiter, ok bool) {
+	if i := slices.IndexFunc(s.Waiting, s.beside); i >= 0 {
+		return s.Waiting[i], true
 	}
-	return slices.MinFunc(s.Waiting, func(a, b Waiter) int { return cmp.Compare(a.Seq, b.Seq) })
+	if s.Owner != "" || len(s.Waiting) == 0 {
+		return w, false
+	}
+	return slices.MinFunc(s.Waiting, func(a, b Waiter) int { return cmp.Compare(a.Seq, b.Seq) }), true
 }
 
 // grant lets w in.
 func (s *State) grant(w Waiter) Effect {
 	s.drop(w.Execution)
+	if w.Parallel && s.Mode != pipeline.Parallel {
+		return Grant{Waiter: w, Fence: s.Fence} // order and fence are those of the others
+	}
 	s.Fence++
 	s.LastSeq = max(s.LastSeq, w.Seq)
 	s.LastExec, s.LastEntry = w.Execution, w.Entry
@@ -120,7 +138,7 @@ func (s *State) retryable(w Waiter) bool {
 	if s.entered(w) {
 		return false
 	}
-	return s.Mode == pipeline.Parallel || s.Owner == "" && s.LastExec == w.Execution
+	return s.beside(w) || s.Owner == "" && s.LastExec == w.Execution
 }
 
 // entered reports whether w is the latest that entered, or older news of it.

@@ -159,6 +159,23 @@ func TestParallelAdmitsAll(t *testing.T) {
 	playOn(t, s, beat{to(pipeline.Queued), ""}, beat{arrive("d"), "grant d 4"}, beat{leave("c", 3), ""}, beat{arrive("e"), ""})
 }
 
+// TestParallelGoesBeside: who is Parallel goes beside the owner and the order of
+// the other modes, and takes neither.
+func TestParallelGoesBeside(t *testing.T) {
+	for _, mode := range []pipeline.Mode{pipeline.Superseded, pipeline.Queued} {
+		beside := func(execution string) stage.Enqueue {
+			e := arrive(execution)
+			e.Parallel = true
+			return e
+		}
+		s := play(t, mode, beat{arrive("c"), "grant c 1"}, beat{beside("a"), "grant a 1"}, beat{leave("a", 1), ""},
+			beat{closed, ""}, beat{beside("b"), ""}, beat{arrive("d"), ""}, beat{opened, "grant b 1"}, beat{leave("c", 1), "grant d 2"})
+		if s.Owner != "d" || s.LastSeq != 4 {
+			t.Errorf("%s: %+v; want d as the owner and the highest that entered", mode, s)
+		}
+	}
+}
+
 func TestClosedTransitionHolds(t *testing.T) {
 	for _, mode := range modes {
 		s := play(t, mode, beat{arrive("a"), "grant a 1"}, beat{closed, ""}, beat{arrive("b"), ""}, beat{leave("a", 1), ""})
