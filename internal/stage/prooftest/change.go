@@ -32,7 +32,7 @@ type decision struct {
 func (c *change) step(i uint8, ev stage.Event) bool {
 	l := &c.w.locks[i]
 	s := stepped{stage: i, event: ev, before: *l}
-	next, effects := c.reduce(c.state(l), ev)
+	next, effects := c.reduce(c.state(&c.w, l), ev)
 	l.keep(next)
 	for _, f := range effects {
 		if g, ok := f.(stage.Grant); ok && !c.parallel(&c.w.executions[index(g.Execution)-1]) {
@@ -74,6 +74,9 @@ func (c *change) admit(who, i, fence uint8) {
 
 // enters notes that an execution is the latest to have entered a stage (enters).
 func (c *change) enters(who uint8, l *lock, s status) {
+	if c.goesBeside && c.parallel(&c.w.executions[who]) && !l.mode.parallel() {
+		return
+	}
 	if l.latest != who+1 {
 		l.auto = 0
 	}

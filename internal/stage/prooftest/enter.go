@@ -63,7 +63,10 @@ func (c *change) enqueue(who, i uint8) {
 	c.use(i, c.modeOf(e.version))
 	e.stage, e.inside, e.fence, e.work, e.told, e.again, e.repeats = i, false, 0, untouched, false, false, 0
 	e.entry++
-	c.step(i, stage.Enqueue{Waiter: waiterOf(who, e.entry)})
+	if c.arrivalSetsMode && !c.parallel(e) && c.w.locks[i].mode != lockModeOf(c.modeOf(e.version)) {
+		c.step(i, stage.SetMode{Mode: c.modeOf(e.version)})
+	}
+	c.step(i, stage.Enqueue{Waiter: c.waiter(&c.w, who, e.entry)})
 }
 
 // leave decides how the stage that e is inside ended, and reports whether e
@@ -174,10 +177,14 @@ func (c *change) report(who uint8, how work) {
 func (c *change) admitted(in admit) {
 	e, l := &c.w.executions[in.execution], &c.w.locks[in.stage]
 	c.holds = in.execution + 1
+	beside := l.mode.parallel()
+	if c.hearsBeside {
+		beside = c.parallel(e)
+	}
 	switch {
 	case e.status.final(), e.inside:
 	case e.entry != in.entry && !c.anyEntry:
-	case !l.mode.parallel() && (l.owner != in.execution+1 || l.fence != in.fence) && !c.anyOwner:
+	case !beside && (l.owner != in.execution+1 || l.fence != in.fence) && !c.anyOwner:
 	case c.frozenToken:
 		waits := e.waits
 		e.waits = in.frozen

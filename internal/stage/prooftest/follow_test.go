@@ -18,39 +18,48 @@ type following struct {
 
 // follow begins, continues or cuts an update of the twin.
 func (w *twin) follow(from *world, k kind) error {
-	d := declaration(w.m.Config, w.m.modeOf(from.pipeline.version))
+	p := from.pipeline
 	switch {
 	case k == cutShort:
 		w.update.end()
 		return nil
+	case k == settleFormer:
+		return w.former.goOn()
 	case k == update:
-		d.ExecutionMode = w.m.modeOf(from.pipeline.version + 1)
-		w.begin(func(ctx context.Context) error {
+		if p.settled > 0 && !p.cut {
+			w.former = w.update
+		}
+		d := declaration(w.m.Config, w.m.modeOf(p.version+1))
+		w.update = w.begin(func(ctx context.Context) error {
 			_, err := w.svc.UpdatePipeline(ctx, d, "")
 			return err
 		})
-	case from.pipeline.cut:
-		w.begin(func(ctx context.Context) error {
+	case p.cut:
+		d := declaration(w.m.Config, w.m.modeOf(p.version))
+		w.update = w.begin(func(ctx context.Context) error {
 			_, err := w.svc.Deploy(ctx, orchestrator.Deployment{Declaration: d})
 			return err
 		})
 	}
-	err, _ := w.update.next()
-	return err
+	return w.update.goOn()
 }
 
 // begin has f rest after each of its writes.
-func (w *twin) begin(f func(context.Context) error) {
-	if w.update != nil {
-		w.update.end()
-	}
+func (w *twin) begin(f func(context.Context) error) *following {
 	next, end := iter.Pull(func(rest func(error) bool) {
 		ctx := context.WithValue(w.t.Context(), resting{}, func() bool { return rest(nil) })
 		if err := f(ctx); err != nil {
 			rest(err)
 		}
 	})
-	w.update = &following{next, end}
+	w.t.Cleanup(end)
+	return &following{next, end}
+}
+
+// goOn lets an update do its next step.
+func (f *following) goOn() error {
+	err, _ := f.next()
+	return err
 }
 
 // resting is the key of a context whose writes are followed by a rest. What it

@@ -23,7 +23,7 @@ var invariants = []invariant{
 	{"I6", "QUEUED: a stage is entered in the order of starts, and nobody is superseded", nil, fifo},
 	{"I7", "SUPERSEDED: no older execution enters a stage after a newer one; LastSeq never decreases", nil, monotoneEntry},
 	{"I8", "an execution has at most one stage and waits for none meanwhile", noHoldAndWait, nil},
-	{"I9", "each grant raises the fence, a stale fence releases nothing, and an action starts only for who is inside", staleFence, fence},
+	{"I9", "each grant of a stage raises the fence, a stale fence releases nothing, and an action starts only for who is inside", staleFence, fence},
 	{"I10", "a stage is left once for each time it was entered, by a call of that time", nil, releaseOnce},
 	{"I12", "an end is final but for a retry, and who has ended neither waits nor owns", endedIsGone, statusMonotone},
 	{"T1", "nobody passes a closed transition but by a retry or a rollback", nil, closedHolds},
@@ -32,6 +32,7 @@ var invariants = []invariant{
 	{"T4", "a run that is sent back into a stage finds a way there", nil, backIsThere},
 	{"T5", "a free stage shows who may retry it: the execution that the reducer let in last", freeShowsLast, nil},
 	{"T6", "no action starts of a version that was replaced, but of a PARALLEL one", nil, newestStarts},
+	{"T7", "an execution of the newest version is let in under its mode", nil, ownMode},
 }
 
 // wrongState returns the first invariant that does not hold in w, or "".
@@ -145,7 +146,9 @@ func ownerTells(m *model, w *world) bool {
 // let in again, so a retry of it is never refused for good.
 func freeShowsLast(m *model, w *world) bool {
 	for i := range w.locks[:m.Stages] {
-		if l := &w.locks[i]; !l.mode.parallel() && l.owner == 0 && l.latest != l.lastExec {
+		l := &w.locks[i]
+		beside := m.parallel(&w.executions[max(l.lastExec, 1)-1]) || m.parallel(&w.executions[max(l.latest, 1)-1])
+		if l.owner == 0 && l.latest != l.lastExec && !beside {
 			return false
 		}
 	}
@@ -164,7 +167,7 @@ func staleFence(m *model, w *world) bool {
 		for _, ev := range [...]stage.Release{
 			{Execution: names[l.owner], Fence: int64(l.fence) - 1}, {Execution: names[other], Fence: int64(l.fence)},
 		} {
-			next, effects := m.reduce(m.state(l), ev)
+			next, effects := m.reduce(m.state(w, l), ev)
 			if len(effects) > 0 || next.Owner != names[l.owner] || next.Fence != int64(l.fence) || len(next.Waiting) != int(l.queued) {
 				return m.Executions == 1 && ev.Fence == int64(l.fence)
 			}
@@ -181,7 +184,7 @@ func newestWaitingWins(_ *model, _ *world, _ move, c *change) bool {
 		for _, f := range s.effects {
 			switch f := f.(type) {
 			case stage.Grant:
-				if !mayPass(s) && s.after.queued > 0 {
+				if !f.Parallel && !mayPass(s) && s.after.queued > 0 {
 					return false
 				}
 			case stage.Supersede:
@@ -209,7 +212,7 @@ func newerThan(s stepped, seq uint8) bool {
 }
 
 // An execution that runs a PARALLEL version may come after a newer one.
-func fifo(m *model, _ *world, _ move, c *change) bool {
+func fifo(_ *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
 		if !s.in(pipeline.Queued) {
 			continue
@@ -220,13 +223,13 @@ func fifo(m *model, _ *world, _ move, c *change) bool {
 			if !ok {
 				return false
 			}
-			beside := m.parallel(&c.w.executions[index(g.Execution)-1])
-			if !beside && uint8(g.Seq) < top || !mayPass(s) && s.after.queued > 0 && s.after.first() < uint8(g.Seq) {
+			if g.Parallel {
+				continue
+			}
+			if uint8(g.Seq) < top || !mayPass(s) && s.after.queued > 0 && s.after.first() < uint8(g.Seq) {
 				return false
 			}
-			if !beside {
-				top = max(top, uint8(g.Seq))
-			}
+			top = max(top, uint8(g.Seq))
 		}
 	}
 	return true
@@ -254,13 +257,13 @@ func mayPass(s stepped) bool {
 	return false
 }
 
-func monotoneEntry(m *model, _ *world, _ move, c *change) bool {
+func monotoneEntry(_ *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
 		if s.after.lastSeq < s.before.lastSeq {
 			return false
 		}
 		for _, f := range s.effects {
-			if g, ok := f.(stage.Grant); ok && s.in(pipeline.Superseded) && uint8(g.Seq) < s.before.top {
+			if g, ok := f.(stage.Grant); ok && !g.Parallel && s.in(pipeline.Superseded) && uint8(g.Seq) < s.before.top {
 				return false
 			}
 		}
@@ -272,7 +275,7 @@ func fence(m *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
 		last := s.before.fence
 		for _, f := range s.effects {
-			if g, ok := f.(stage.Grant); ok {
+			if g, ok := f.(stage.Grant); ok && (!g.Parallel || s.after.mode.parallel()) {
 				if uint8(g.Fence) <= last {
 					return false
 				}
@@ -327,6 +330,21 @@ func backIsThere(m *model, before *world, mv move, _ *change) bool {
 func newestStarts(m *model, before *world, _ move, c *change) bool {
 	d := c.decided
 	return d == nil || !d.call.task.acts() || m.parallel(&d.before) || d.before.version == before.pipeline.version
+}
+
+func ownMode(m *model, _ *world, _ move, c *change) bool {
+	for _, s := range c.stepped {
+		for _, f := range s.effects {
+			g, ok := f.(stage.Grant)
+			if !ok || g.Parallel {
+				continue
+			}
+			if e := &c.w.executions[index(g.Execution)-1]; e.version == c.w.pipeline.version && s.after.mode != lockModeOf(m.modeOf(e.version)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func closedHolds(_ *model, _ *world, _ move, c *change) bool {

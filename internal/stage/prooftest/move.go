@@ -17,6 +17,7 @@ const (
 	sweep
 	enable
 	settle
+	settleFormer
 
 	firstFault
 	disable
@@ -43,7 +44,7 @@ var kinds = [...]string{
 	deliverStop: "abort", sweep: "sweep", enable: "enable", disable: "disable", stopAndWait: "stop", stopNow: "abandon",
 	workFails: "fail", retry: "retry", retryBeside: "retry what failed of", kill: "kill", recall: "recall", recallLingering: "recall, the former call lingers",
 	callLingering: "call, which comes again", comeLate: "late call", admitTwice: "admit, which comes again", giveUp: "give up",
-	update: "update the pipeline", settle: "the update goes on", cutShort: "the update is cut short",
+	update: "update the pipeline", settle: "the update goes on", settleFormer: "the update before goes on", cutShort: "the update is cut short",
 	loseAdmit: "lose admit", loseAnswer: "lose answer", firstFault: "",
 }
 
@@ -73,7 +74,7 @@ func (m move) describe(w *world) string {
 		return fmt.Sprintf("%s %s, run %d, at %s: %s", kinds[m.kind], who(m.a), m.b/16+1, w.executions[m.a].runs[m.b/16].at, answers(m.b%16))
 	case start, deliverStop:
 		return fmt.Sprintf("%s %s, run %d", kinds[m.kind], who(m.a), m.b+1)
-	case update, settle, cutShort:
+	case update, settle, settleFormer, cutShort:
 		return kinds[m.kind]
 	}
 	return kinds[m.kind] + " " + who(m.a)
@@ -269,6 +270,8 @@ func (m *model) play(from *world, mv move) (c change, ok bool) {
 		c.stop(i, mv.kind == stopNow)
 	case settle:
 		c.settle()
+	case settleFormer:
+		w.pipeline.former = c.follow(w.pipeline.version-1, w.pipeline.former)
 	case update:
 		c.update()
 	case cutShort:

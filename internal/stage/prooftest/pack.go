@@ -104,6 +104,7 @@ func (w *world) outbox(c *codec) {
 	field(c, &w.pipeline.version, 2)
 	field(c, &w.pipeline.settled, 4)
 	bit(c, &w.pipeline.cut)
+	field(c, &w.pipeline.former, 4)
 }
 
 func (w *world) adversary(c *codec) {

@@ -26,7 +26,7 @@ func (c *change) restore(who uint8) {
 	*e = execution{status: inProgress, stage: 1, entry: 1}
 	e.runs[0].at = asked
 	c.use(1, c.Mode)
-	c.step(1, stage.Restore{Waiter: waiterOf(who, 1)})
+	c.step(1, stage.Restore{Waiter: c.waiter(&c.w, who, 1)})
 	c.holds = holds
 }
 
@@ -126,7 +126,7 @@ func (c *change) retry(who uint8) bool {
 	e.run++
 	e.entry++
 	e.runs[e.run].at = asked
-	at := waiterOf(who, e.entry)
+	at := c.waiter(&c.w, who, e.entry)
 	if c.rollback(int(who)) {
 		at.Seq = int64(l.lastSeq)
 	}

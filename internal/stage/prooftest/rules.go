@@ -37,4 +37,8 @@ type rules struct {
 	repeatsAgain    bool // a call that led to an automatic retry leads there again
 	successIsWell   bool // a call for an execution that has succeeded is answered well
 	retryRunning    bool // a retry beside others is refused where nothing runs any more
+	goesBeside      bool // an execution that is PARALLEL goes beside the others of a newer mode
+	hearsBeside     bool // it is let in by its grant, whatever the mode has become
+	arrivalSetsMode bool // who comes to a stage that has another mode than its version changes that
+	newestSettles   bool // the steps of an update change no mode once there is a newer one
 }

@@ -53,7 +53,7 @@ func (w *twin) play(from *world, mv move) error {
 	case deliverStop:
 		name := w.runName(i, r)
 		return w.deliver(false, func(o record.Outbox) bool { return len(o.Stops) > 0 && o.Stops[0].Run == name })
-	case update, settle, cutShort:
+	case update, settle, settleFormer, cutShort:
 		return w.follow(from, mv.kind)
 	case sweep:
 		return w.svc.Ended(ctx, w.execution(i).Run, "it died")

@@ -26,6 +26,7 @@ import (
 type tester interface {
 	rapid.TB
 	Context() context.Context
+	Cleanup(func())
 }
 
 // A twin is the real thing: the use cases over a store, the compiled machine in
@@ -42,6 +43,7 @@ type twin struct {
 	runs   map[string]*twinRun
 	zombie *engine.Invoke
 	update *following
+	former *following // the update before, which goes on beside it
 }
 
 // A twinRun is a run and the call of its open task.

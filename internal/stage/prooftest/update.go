@@ -30,11 +30,14 @@ func (m *model) outdated(w *world, e *execution) bool {
 func (m *model) movesOfPipeline(ms []move, w *world) []move {
 	p := &w.pipeline
 	underWay := p.settled > 0 && !p.cut
-	if int(p.version) < len(m.Updates) && !underWay {
+	if int(p.version) < len(m.Updates) && (!underWay || p.former == 0) {
 		ms = append(ms, move{kind: update})
 	}
 	if p.settled > 0 {
 		ms = append(ms, move{kind: settle})
+	}
+	if p.former > 0 {
+		ms = append(ms, move{kind: settleFormer})
 	}
 	if underWay && w.may().Cut > 0 {
 		ms = append(ms, move{kind: cutShort})
@@ -42,30 +45,43 @@ func (m *model) movesOfPipeline(ms []move, w *world) []move {
 	return ms
 }
 
-// update begins a version (Service.UpdatePipeline).
-func (c *change) update() { c.w.pipeline = newest{version: c.w.pipeline.version + 1, settled: 1} }
+// update begins a version (Service.UpdatePipeline). The update before it may
+// still be under way.
+func (c *change) update() {
+	p := &c.w.pipeline
+	if p.settled > 0 && !p.cut {
+		p.former = p.settled
+	}
+	p.version++
+	p.settled, p.cut = 1, false
+}
 
-// settle does the next step that changes something. If who did them before is
+// settle does the next step of the latest update. If who did them before is
 // gone, somebody begins anew (Service.Deploy).
 func (c *change) settle() {
 	p := &c.w.pipeline
 	if p.cut {
 		p.cut, p.settled = false, 1
 	}
-	for ; int(p.settled) <= c.Executions+c.Stages; p.settled++ {
-		step := p.settled - 1
-		if int(step) < c.Executions && c.cancel(step) || int(step) >= c.Executions && c.setMode(step-uint8(c.Executions)) {
-			p.settled++
-			return
+	p.settled = c.follow(p.version, p.settled)
+}
+
+// follow does the next step of the update to a version that changes something,
+// and returns the one after it.
+func (c *change) follow(version, next uint8) uint8 {
+	for ; int(next) <= c.Executions+c.Stages; next++ {
+		i := int(next) - 1
+		if i < c.Executions && c.cancel(uint8(i), version) || i >= c.Executions && c.setMode(uint8(i-c.Executions), version) {
+			return next + 1
 		}
 	}
-	p.settled = 0
+	return 0
 }
 
 // cancel tells an execution that it is outdated (Service.cancelActive).
-func (c *change) cancel(who uint8) bool {
+func (c *change) cancel(who, version uint8) bool {
 	e := &c.w.executions[who]
-	if e.status == absent || e.status.final() || e.version >= c.w.pipeline.version || c.parallel(e) {
+	if e.status == absent || e.status.final() || e.version >= version || c.parallel(e) {
 		return false
 	}
 	c.holds = who + 1
@@ -74,10 +90,10 @@ func (c *change) cancel(who uint8) bool {
 	return true
 }
 
-// setMode has a stage follow the mode.
-func (c *change) setMode(i uint8) bool {
-	mode := c.modeOf(c.w.pipeline.version)
-	if c.w.locks[i].mode == lockModeOf(mode) {
+// setMode has a stage follow the mode of a version.
+func (c *change) setMode(i, version uint8) bool {
+	mode := c.modeOf(version)
+	if c.w.locks[i].mode == lockModeOf(mode) || c.newestSettles && version != c.w.pipeline.version {
 		return false
 	}
 	c.use(i, mode)

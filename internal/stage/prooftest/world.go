@@ -170,8 +170,9 @@ type world struct {
 // its update has come; see update.go.
 type newest struct {
 	version uint8
-	settled uint8 // the next step of the update, counted from 1; 0 when there is none
+	settled uint8 // the next step of its update, counted from 1; 0 when there is none
 	cut     bool  // who did the steps is gone
+	former  uint8 // the next step of the update before, which goes on beside this one; 0 when there is none
 }
 
 // Faults says how many of each fault the adversary may still play, and how
@@ -219,19 +220,20 @@ func index(name string) uint8 {
 }
 
 // state returns l as the reducer takes it.
-func (m *model) state(l *lock) stage.State {
+func (m *model) state(in *world, l *lock) stage.State {
 	s := stage.State{
 		Mode: lockModes[l.mode], Disabled: l.disabled, Owner: names[l.owner], OwnerSeq: int64(l.ownerSeq), Fence: int64(l.fence),
 		LastSeq: int64(l.lastSeq), LastExec: names[l.lastExec], LastEntry: int(l.lastEntry),
 	}
 	for _, w := range l.waiting[:l.queued] {
-		s.Waiting = append(s.Waiting, waiterOf(w.execution, w.entry))
+		s.Waiting = append(s.Waiting, m.waiter(in, w.execution, w.entry))
 	}
 	return s
 }
 
-func waiterOf(i, entry uint8) stage.Waiter {
-	return stage.Waiter{Execution: names[i+1], Seq: int64(i) + 1, Entry: int(entry)}
+// waiter is execution i as it comes to a stage.
+func (m *model) waiter(w *world, i, entry uint8) stage.Waiter {
+	return stage.Waiter{Execution: names[i+1], Seq: int64(i) + 1, Entry: int(entry), Parallel: m.goesBeside && m.parallel(&w.executions[i])}
 }
 
 // keep writes what the reducer made of l.
