@@ -69,7 +69,7 @@ func (c *change) admit(who, i, fence uint8) {
 	e, l := &c.w.executions[who], &c.w.locks[i]
 	e.inside, e.fence, e.beside = true, fence, l.mode.parallel() || c.parallel(e) && l.owner != who+1
 	c.enters(who, l, inProgress)
-	c.answerWaiter(who, goOn)
+	c.entry(who, func(a answers) { c.answerWaiter(who, a) })
 }
 
 // enters notes that an execution is the latest to have entered a stage (enters).

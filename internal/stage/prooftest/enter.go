@@ -53,7 +53,7 @@ func (c *change) enter(e *execution, in call) {
 	if e.stage < target {
 		c.enqueue(in.execution, target)
 	} else if e.inside && !c.noRewake {
-		c.answer(in, goOn)
+		c.entry(in.execution, func(a answers) { c.answer(in, a) })
 	}
 }
 
@@ -62,6 +62,7 @@ func (c *change) enqueue(who, i uint8) {
 	e := &c.w.executions[who]
 	c.use(i, c.modeOf(e.version))
 	e.stage, e.inside, e.fence, e.work, e.told, e.again, e.repeats = i, false, 0, untouched, false, false, 0
+	e.gate = gate{}
 	e.entry++
 	if c.arrivalSetsMode && !c.parallel(e) && c.w.locks[i].mode != lockModeOf(c.modeOf(e.version)) {
 		c.step(i, stage.SetMode{Mode: c.modeOf(e.version)})
@@ -91,7 +92,18 @@ func (c *change) leave(e *execution, in call) bool {
 		c.ends(who, succeeded, stopped)
 	case e.status == stopping:
 		c.ends(who, stopped, stopped)
+	case e.skipped && e.stage == gated:
+		c.release(who, skipped)
+		return true
 	case complete:
+		switch c.exit(e, in, c.Gate.success()) {
+		case open:
+			return false
+		case unmet:
+			c.fails(who, c.Gate == successRollsBack)
+			c.answer(in, endRun)
+			return false
+		}
 		c.release(who, succeeded)
 		return true
 	case e.again:
@@ -102,7 +114,12 @@ func (c *change) leave(e *execution, in call) bool {
 		c.repeat(e, in)
 		return false
 	default:
-		c.fails(who)
+		conditional := c.Gate == failureRollsBack && e.stage == gated
+		v := c.exit(e, in, conditional)
+		if v == open {
+			return false
+		}
+		c.fails(who, c.AutoBack && e.stage == 1 && v == met && (conditional || c.Gate == unconditional))
 	}
 	c.answer(in, endRun)
 	return false
@@ -110,18 +127,18 @@ func (c *change) leave(e *execution, in call) bool {
 
 // repeat opens a new attempt of the stage that e is inside (change.repeat).
 func (c *change) repeat(e *execution, in call) {
-	e.again, e.work, e.told = false, untouched, false
+	e.again, e.work, e.told, e.gate = false, untouched, false, gate{}
 	e.repeats++
 	c.answer(in, repeatHere)
 }
 
 // fails ends an execution in its stage, and rolls the stage back if that is
 // wished and can be (change.fails).
-func (c *change) fails(who uint8) {
+func (c *change) fails(who uint8, rollBack bool) {
 	if !c.endHoldsLock {
 		c.release(who, failed)
 	}
-	if back := c.Rollback - 1; c.AutoBack && int(who) != back && c.w.executions[who].stage == 1 && c.startable(&c.w, back) {
+	if back := c.Rollback - 1; rollBack && int(who) != back && c.startable(&c.w, back) {
 		c.restore(uint8(back))
 	}
 	c.end(who, failed)

@@ -33,6 +33,7 @@ var invariants = []invariant{
 	{"T5", "a free stage shows who may retry it: the execution that the reducer let in last", freeShowsLast, nil},
 	{"T6", "no action starts of a version that was replaced, but of a PARALLEL one", nil, newestStarts},
 	{"T7", "an execution of the newest version is let in under its mode", nil, ownMode},
+	{"T8", "actions start, and a stage ends well, only as its condition has allowed", gatesHold, gateOpens},
 }
 
 // wrongState returns the first invariant that does not hold in w, or "".
@@ -313,18 +314,18 @@ func statusMonotone(m *model, before *world, mv move, c *change) bool {
 
 // A rollback is excepted: an error cuts its run short behind its stage.
 func successEndsWell(m *model, before *world, mv move, _ *change) bool {
-	if mv.kind != deliverAnswer || answers(mv.b&15) != endRun {
+	if mv.kind != deliverAnswer || mv.answer() != endRun {
 		return true
 	}
 	e := &before.executions[mv.a]
-	return e.status != succeeded || mv.b>>4 != e.run || m.rollback(int(mv.a))
+	return e.status != succeeded || mv.run() != e.run || m.rollback(int(mv.a))
 }
 
 func backIsThere(m *model, before *world, mv move, _ *change) bool {
-	if mv.kind != deliverAnswer || answers(mv.b&15) != repeatHere {
+	if mv.kind != deliverAnswer || mv.answer() != repeatHere {
 		return true
 	}
-	return m.wayBack(before.executions[mv.a].runs[mv.b>>4].at)
+	return m.wayBack(before.executions[mv.a].runs[mv.run()].at)
 }
 
 func newestStarts(m *model, before *world, _ move, c *change) bool {
@@ -345,6 +346,24 @@ func ownMode(m *model, _ *world, _ move, c *change) bool {
 		}
 	}
 	return true
+}
+
+func gatesHold(m *model, w *world) bool {
+	for i := range w.executions[:m.Executions] {
+		e := &w.executions[i]
+		if m.Gate.success() && e.stage == gated && e.status == succeeded && e.gate.verdict != met && e.gate.verdict != overridden {
+			return false
+		}
+	}
+	return true
+}
+
+func gateOpens(m *model, _ *world, _ move, c *change) bool {
+	d := c.decided
+	if d == nil || !d.call.task.acts() || d.before.stage != gated || !m.Gate.entry() {
+		return true
+	}
+	return d.before.gate.verdict == met || d.before.gate.verdict == overridden
 }
 
 func closedHolds(_ *model, _ *world, _ move, c *change) bool {

@@ -68,11 +68,16 @@ func (w *twin) index(id string) uint8 {
 
 var statuses = map[pipeline.Status]status{
 	pipeline.InProgress: inProgress, pipeline.Stopping: stopping, pipeline.Stopped: stopped,
-	pipeline.Failed: failed, pipeline.Succeeded: succeeded, pipeline.SupersededExecution: superseded, pipeline.Cancelled: cancelled,
+	pipeline.Failed: failed, pipeline.Succeeded: succeeded, pipeline.SupersededExecution: superseded, pipeline.Cancelled: cancelled, pipeline.Skipped: skipped,
 }
 
 var works = map[pipeline.Status]work{
 	pipeline.InProgress: running, pipeline.Succeeded: done, pipeline.Failed: broken, pipeline.Abandoned: abandoned,
+}
+
+var verdicts = map[pipeline.Status]verdict{
+	pipeline.InProgress: open, pipeline.Succeeded: met, pipeline.Failed: unmet, pipeline.Overridden: overridden,
+	pipeline.Abandoned: cut, pipeline.Cancelled: cut,
 }
 
 func (w *twin) executionOf(who uint8, want *execution) execution {
@@ -80,7 +85,7 @@ func (w *twin) executionOf(who uint8, want *execution) execution {
 	e := execution{
 		status: statuses[r.Status], stage: uint8(r.Stage), inside: r.Inside, fence: uint8(r.Fence), entry: uint8(r.Entry),
 		abandon: r.Stop != nil && r.Stop.Abandon, again: r.Again, run: want.run, repeats: want.repeats,
-		version: uint8(r.Version - 1), cancel: r.Cancel, beside: want.beside, outside: r.Outside && r.Mode == pipeline.Parallel,
+		version: uint8(r.Version - 1), cancel: r.Cancel, beside: want.beside, skipped: slices.Contains(r.Skipped, stageName(gated)), outside: r.Outside && r.Mode == pipeline.Parallel,
 	}
 	for i := range want.run + 1 {
 		e.runs[i] = w.runOf(w.runName(who, i))
@@ -92,6 +97,13 @@ func (w *twin) executionOf(who uint8, want *execution) execution {
 	}
 	if a := w.action(who); a != nil {
 		e.work, e.told = works[a.Status], a.Token == open && open != ""
+	}
+	if r.Stage == gated && w.m.Gate != unconditional {
+		g, err := w.svc.Records.Gate(w.t.Context(), r.ID, r.Attempt, stageName(gated), gateKind(w.m.Gate))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		e.gate = gate{verdicts[g.Value.Status], g.Value.Token == open && open != ""}
 	}
 	waiter, err := w.svc.Records.Waiter(w.t.Context(), r.ID, stageName(uint8(r.Stage)))
 	if err != nil {

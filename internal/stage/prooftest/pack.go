@@ -137,11 +137,14 @@ func (e *execution) fields(c *codec) {
 	field(c, &e.version, 2)
 	bit(c, &e.cancel)
 	bit(c, &e.beside)
+	field(c, &e.gate.verdict, 3)
+	bit(c, &e.gate.told)
+	bit(c, &e.skipped)
 	for i := range e.runs {
 		r := &e.runs[i]
 		field(c, &r.at, 4)
 		bit(c, &r.called)
-		field(c, &r.answers, 4)
+		field(c, &r.answers, 5)
 		bit(c, &r.stop)
 		field(c, &r.visit, 3)
 	}
@@ -162,7 +165,7 @@ func (l *lock) fields(c *codec) {
 		field(c, &l.waiting[i].entry, 3)
 	}
 	field(c, &l.latest, 3)
-	field(c, &l.latestStatus, 3)
+	field(c, &l.latestStatus, 4)
 	field(c, &l.auto, 1)
 	field(c, &l.top, 3)
 }

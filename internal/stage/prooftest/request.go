@@ -54,7 +54,7 @@ func (m *model) startable(w *world, who int) bool {
 		return m.mayArrive(w, who)
 	}
 	for i := range w.executions[:m.Executions] {
-		if e := &w.executions[i]; !m.rollback(i) && (e.status == succeeded || e.stage > 1) {
+		if e := &w.executions[i]; !m.rollback(i) && !e.skipped && (e.status == succeeded || e.stage > 1) {
 			return w.locks[1].owner == 0 && m.Mode != pipeline.Parallel
 		}
 	}
@@ -90,6 +90,7 @@ func (c *change) halt(who uint8, abandon bool, s status) {
 		if !c.stopKeepsPlace {
 			c.step(e.stage, stage.Remove{Execution: names[who+1]})
 		}
+	case c.cutGate(who, s):
 	case abandon:
 		if e.work == running { // abandonActions
 			e.work, e.told = abandoned, false
@@ -122,7 +123,7 @@ func (c *change) retry(who uint8) bool {
 		return false
 	}
 	e.status, e.abandon = inProgress, false
-	e.work, e.told, e.waits, e.repeats = untouched, false, false, 0
+	e.work, e.told, e.waits, e.repeats, e.gate = untouched, false, false, 0, gate{}
 	e.run++
 	e.entry++
 	e.runs[e.run].at = asked

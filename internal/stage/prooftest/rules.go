@@ -29,6 +29,8 @@ type rules struct {
 	endHoldsLock    bool // who ends inside a stage keeps it
 	silentDismissal bool // who is dismissed while it waits is not told
 	retryAnybody    bool // a stage is retried for whoever asks
+	gateBlind       bool // a task that is called again need not wait for the entry condition
+	gateForgets     bool // an exit gate does not know who waits for it
 	anyVersion      bool // executions go on with a version that was replaced until they are told
 
 	// What would repair the findings of docs/proof.md.

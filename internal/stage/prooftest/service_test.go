@@ -1,6 +1,7 @@
 package prooftest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -41,10 +42,10 @@ func (w *twin) play(from *world, mv move) error {
 	case workEnds, workFails:
 		return w.report(i, mv.kind == workEnds)
 	case deliverAnswer:
-		token := w.runs[w.runName(i, r>>4)].task.Token
-		acts := from.executions[i].runs[r>>4].at.acts()
+		token := w.runs[w.runName(i, mv.run())].task.Token
+		acts := from.executions[i].runs[mv.run()].at.acts()
 		return w.deliver(false, func(o record.Outbox) bool {
-			return len(o.Answers) > 0 && o.Answers[0].Token == token && kindOf(o.Answers[0], acts) == answers(r&15)
+			return len(o.Answers) > 0 && o.Answers[0].Token == token && kindOf(o.Answers[0], acts) == mv.answer()
 		})
 	case deliverAdmit, admitTwice:
 		a := from.admits[i]
@@ -53,6 +54,10 @@ func (w *twin) play(from *world, mv move) error {
 	case deliverStop:
 		name := w.runName(i, r)
 		return w.deliver(false, func(o record.Outbox) bool { return len(o.Stops) > 0 && o.Stops[0].Run == name })
+	case ruleHolds, ruleFails:
+		return w.rule(i, mv.kind == ruleHolds)
+	case override:
+		return w.svc.OverrideCondition(ctx, orchestrator.Override{Pipeline: "app", Stage: stageName(gated), Execution: w.ids[i], Gate: gateKind(w.m.Gate)})
 	case update, settle, settleFormer, cutShort:
 		return w.follow(from, mv.kind)
 	case sweep:
@@ -84,6 +89,24 @@ func (w *twin) report(who uint8, well bool) error {
 		}
 	}
 	return w.svc.Report(w.t.Context(), record.ActionID{Execution: a.Execution, Attempt: a.Attempt, Stage: a.Stage, Name: a.Name, Try: a.Try}, result)
+}
+
+// rule ends the rule of a gate.
+func (w *twin) rule(who uint8, well bool) error {
+	e := w.execution(who)
+	rules, err := w.svc.Records.Rules(w.t.Context(), e.ID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(rules, func(r record.Action) bool { return r.Attempt == e.Attempt && r.Status == pipeline.InProgress })
+	if i < 0 {
+		return errors.New("no rule runs")
+	}
+	result := action.Fail(action.JobFailed, "by chance")
+	if well {
+		result = action.Result{Status: pipeline.Succeeded}
+	}
+	return w.svc.Report(w.t.Context(), rules[i].Ref(), result)
 }
 
 // action is that of an execution's stage, in its current attempt; nil when it

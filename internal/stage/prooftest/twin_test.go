@@ -91,12 +91,40 @@ func declaration(c Config, mode pipeline.Mode) pipeline.Declaration {
 				s.OnFailure = &pipeline.OnFailure{Result: "RETRY"}
 			}
 		}
-		if i == 1 && c.AutoBack {
-			s.OnFailure = &pipeline.OnFailure{Result: "ROLLBACK"}
+		if i == gated {
+			c.condition(&s)
 		}
 		d.Stages = append(d.Stages, s)
 	}
 	return d
+}
+
+// condition gives the gated stage its condition.
+func (c Config) condition(s *pipeline.Stage) {
+	rule := pipeline.Rule{Name: "Rule", TypeID: pipeline.RuleTypeID{Category: "Rule", Provider: "VariableCheck"},
+		Configuration: map[string]string{"Variable": "#{codepipeline.PipelineExecutionId}", "Operator": "NE", "Value": "x"}}
+	result := map[condition]string{entryFails: "FAIL", entrySkips: "SKIP", successFails: "FAIL", successRollsBack: "ROLLBACK", failureRollsBack: "ROLLBACK"}
+	all := []pipeline.Condition{{Result: result[c.Gate], Rules: []pipeline.Rule{rule}}}
+	switch {
+	case c.Gate.entry():
+		s.BeforeEntry = &pipeline.Gate{Conditions: all}
+	case c.Gate.success():
+		s.OnSuccess = &pipeline.Gate{Conditions: all}
+	case c.Gate == failureRollsBack:
+		s.OnFailure = &pipeline.OnFailure{Conditions: all}
+	case c.AutoBack:
+		s.OnFailure = &pipeline.OnFailure{Result: "ROLLBACK"}
+	}
+}
+
+func gateKind(c condition) record.GateKind {
+	switch {
+	case c.entry():
+		return record.BeforeEntry
+	case c.success():
+		return record.OnSuccess
+	}
+	return record.OnFailure
 }
 
 func stageName(i uint8) string { return fmt.Sprintf("S%d", i) }
@@ -285,6 +313,8 @@ func kindOf(a record.Answer, acts bool) answers {
 		return goOn
 	case a.Error == compile.ErrorRetry:
 		return repeatHere
+	case a.Error == compile.ErrorSkip:
+		return skipStage
 	case strings.HasPrefix(a.Error, compile.ErrorAt("")):
 		return beginAt
 	}

@@ -27,6 +27,7 @@ const (
 	succeeded
 	superseded
 	cancelled
+	skipped // of a stage only
 )
 
 func (s status) final() bool { return s >= stopped }
@@ -70,6 +71,7 @@ const (
 	endRun                         // an error that nobody catches
 	beginAt                        // Sluice.At.<stage of the execution>
 	repeatHere                     // Sluice.Retry
+	skipStage                      // Sluice.Skip
 )
 
 // A run is a machine run.
@@ -100,6 +102,8 @@ type execution struct {
 	version uint8 // of the pipeline, that it runs
 	cancel  bool  // it was told that the pipeline was updated
 	beside  bool  // it is inside its stage and holds nothing; the world's own memory
+	gate    gate
+	skipped bool // its entry condition left the gated stage out
 	runs    [maxRuns]run
 }
 
@@ -181,12 +185,12 @@ type Faults struct {
 	Total                               uint8
 	Disable, Stop, Fail, Retry          uint8
 	Kill, Recall, Linger, Twice, GiveUp uint8
-	Cut                                 uint8
+	Cut, Override                       uint8
 }
 
 // each returns the number of each kind.
-func (f *Faults) each() [10]*uint8 {
-	return [...]*uint8{&f.Disable, &f.Stop, &f.Fail, &f.Retry, &f.Kill, &f.Recall, &f.Linger, &f.Twice, &f.GiveUp, &f.Cut}
+func (f *Faults) each() [11]*uint8 {
+	return [...]*uint8{&f.Disable, &f.Stop, &f.Fail, &f.Retry, &f.Kill, &f.Recall, &f.Linger, &f.Twice, &f.GiveUp, &f.Cut, &f.Override}
 }
 
 // A Config is what there is in a world and what may go wrong.
@@ -199,7 +203,8 @@ type Config struct {
 	Updates    []pipeline.Mode // of the versions that follow; each update spends none of Faults
 	Rollback   int             // this execution, counted from 1, is a rollback of the second stage
 	AutoRetry  bool            // the first stage has onFailure RETRY
-	AutoBack   bool            // the second stage has onFailure ROLLBACK, and Rollback follows from nothing else
+	AutoBack   bool            // the second stage rolls itself back, by onFailure ROLLBACK or as Gate says, and Rollback follows from nothing else
+	Gate       condition
 }
 
 // A model is a Config and the protocol it is played by.
