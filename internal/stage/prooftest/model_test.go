@@ -36,6 +36,13 @@ func cutting(n uint8) Faults {
 	return f
 }
 
+// overriding is likewise, and a condition may be overridden.
+func overriding(n uint8) Faults {
+	f := upTo(n)
+	f.Override = 1
+	return f
+}
+
 // back are updates to PARALLEL and to QUEUED after it.
 var back = []pipeline.Mode{pipeline.Parallel, pipeline.Queued}
 
@@ -63,6 +70,18 @@ var configs = []struct {
 	{Config{Name: "2 executions, 2 stages, an update to QUEUED that may be cut short, one fault of nine kinds", Executions: 2, Stages: 2, Updates: back[1:], Faults: cutting(1)}, modes, false, repaired},
 	{Config{Name: "2 executions, 2 stages, an update to SUPERSEDED that may be cut short, two faults of nine kinds", Executions: 2, Stages: 2, Updates: modes[:1], Faults: cutting(2)}, modes[2:], false, repaired},
 	{Config{Name: "3 executions, 1 stage, updates to PARALLEL and back that may be cut short, one fault of nine kinds", Executions: 3, Stages: 1, Updates: back, Faults: cutting(1)}, ordered[:1], false, repaired},
+	{Config{Name: "2 executions, 2 stages, an entry condition, one fault of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(1)}, modes, true, repaired},
+	{Config{Name: "2 executions, 3 stages, an entry condition that skips, one fault of ten kinds", Executions: 2, Stages: 3, Gate: entrySkips, Faults: overriding(1)}, ordered[1:], true, repaired},
+	{Config{Name: "2 executions, 2 stages, a condition of success, one fault of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Faults: overriding(1)}, ordered, true, repaired},
+	{Config{Name: "3 executions, a condition of failure that rolls back, one fault of ten kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Gate: failureRollsBack, Faults: overriding(1)}, ordered[:1], true, repaired},
+	{Config{Name: "2 executions, 2 stages, an entry condition, three faults of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(3)}, ordered[1:], false, repaired},
+	{Config{Name: "2 executions, 2 stages, an entry condition, two faults of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(2)}, modes[2:], false, repaired},
+	{Config{Name: "2 executions, 3 stages, an entry condition that skips, two faults of ten kinds", Executions: 2, Stages: 3, Gate: entrySkips, Faults: overriding(2)}, ordered, false, repaired},
+	{Config{Name: "2 executions, 2 stages, a condition of success, three faults of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Faults: overriding(3)}, ordered[:1], false, repaired},
+	{Config{Name: "3 executions, a condition of success that rolls back, two faults of ten kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Gate: successRollsBack, Faults: overriding(2)}, ordered, false, repaired},
+	{Config{Name: "3 executions, a condition of failure that rolls back, two faults of ten kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Gate: failureRollsBack, Faults: overriding(2)}, ordered, false, repaired},
+	{Config{Name: "2 executions, 2 stages, an entry condition and an update, one fault of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Updates: back[1:], Faults: overriding(1)}, ordered[1:], false, repaired},
+	{Config{Name: "2 executions, 2 stages, a condition of success and an update, one fault of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Updates: back[1:], Faults: overriding(1)}, ordered[1:], false, repaired},
 	{Config{Name: "2 executions, 2 stages, onFailure RETRY, a failure and a repeated call", Executions: 2, Stages: 2, AutoRetry: true, Faults: Faults{Total: 3, Fail: 2, Recall: 1, Linger: 1}}, ordered, true, repaired},
 	{Config{Name: "3 executions, 3 stages, kill and retry", Executions: 3, Stages: 3, Faults: Faults{Total: 2, Kill: 1, Retry: 1}}, ordered, false, repaired},
 	{Config{Name: "3 executions, 3 stages, one fault of nine kinds", Executions: 3, Stages: 3, Faults: upTo(1)}, ordered, false, repaired},

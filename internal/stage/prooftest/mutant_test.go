@@ -58,6 +58,8 @@ var mutants = []mutant{
 	{"who is superseded is not told", superseding, func(r *rules) { r.silentDismissal = true }, "I3", ""},
 	{"retry does not look who entered", queueing.with(Faults{Total: 2, Fail: 1, Retry: 1}), func(r *rules) { r.retryAnybody = true }, "", "the reducer does; the mutant of both is caught"},
 	{"retry does not look who entered, nor does the reducer", queueing.with(Faults{Total: 2, Fail: 1, Retry: 1}), func(r *rules) { r.retryAnybody = true; r.reduce = retriesAnybody }, "I6", ""},
+	{"a repeated call need not wait for the entry condition", Config{Mode: pipeline.Queued, Executions: 1, Stages: 2, Gate: entryFails}.with(Faults{Total: 1, Recall: 1}), func(r *rules) { r.gateBlind = true }, "T8", ""},
+	{"a gate does not know who waits to leave", Config{Mode: pipeline.Queued, Executions: 1, Stages: 2, Gate: successFails}, func(r *rules) { r.gateForgets = true }, "I3", ""},
 	{"a version that was replaced goes on", changing.with(Faults{Total: 1, Cut: 1}), func(r *rules) { r.anyVersion = true }, "T6", ""},
 
 	// Of the reducer.

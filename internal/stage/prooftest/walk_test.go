@@ -130,7 +130,7 @@ func (m *model) next(w *world, choose chooser) (move, bool) {
 	for by < len(moves) && moves[by].progress() {
 		by++
 	}
-	if by == 0 || choose(3) == 2 {
+	if by == 0 || choose(4) == 3 {
 		by = len(moves)
 	}
 	if by == 1 {
@@ -185,11 +185,11 @@ var strolls = []Config{
 	{Name: "onFailure RETRY", Executions: 2, Stages: 2, Faults: many, AutoRetry: true},
 	{Name: "a rollback after two others", Executions: 3, Stages: 3, Faults: few, Rollback: 3},
 	{Name: "a rollback between two others", Executions: 3, Stages: 2, Faults: few, Rollback: 2},
-	{Name: "updates", Executions: 3, Stages: 2, Faults: many, Updates: []pipeline.Mode{pipeline.Parallel, pipeline.Queued}},
-	{Name: "more updates", Executions: 3, Stages: 2, Faults: many, Updates: []pipeline.Mode{pipeline.Superseded, pipeline.Parallel, pipeline.Superseded}},
-	{Name: "an entry condition", Executions: 3, Stages: 2, Faults: many, Gate: entryFails},
-	{Name: "an entry condition that skips", Executions: 2, Stages: 3, Faults: many, Gate: entrySkips},
-	{Name: "a condition of success", Executions: 2, Stages: 3, Faults: many, Gate: successFails},
+	{Name: "updates", Executions: 3, Stages: 3, Faults: many, Updates: []pipeline.Mode{pipeline.Parallel, pipeline.Queued}},
+	{Name: "more updates", Executions: 3, Stages: 3, Faults: many, Updates: []pipeline.Mode{pipeline.Superseded, pipeline.Parallel, pipeline.Superseded}},
+	{Name: "an entry condition", Executions: 3, Stages: 3, Faults: many, Gate: entryFails},
+	{Name: "an entry condition that skips", Executions: 3, Stages: 3, Faults: many, Gate: entrySkips},
+	{Name: "a condition of success", Executions: 3, Stages: 3, Faults: many, Gate: successFails},
 	{Name: "a condition of success that rolls back", Executions: 3, Stages: 2, Faults: many, Rollback: 3, AutoBack: true, Gate: successRollsBack},
 	{Name: "a condition of failure", Executions: 3, Stages: 2, Faults: many, Rollback: 3, AutoBack: true, Gate: failureRollsBack},
 	{Name: "an entry condition and updates", Executions: 2, Stages: 2, Faults: many, Updates: back, Gate: entryFails},
@@ -201,7 +201,7 @@ var strolls = []Config{
 var few = Faults{Total: 3, Disable: 1, Stop: 1, Fail: 2, Retry: 2, Kill: 1, Recall: 2, Linger: 1, Twice: 1, GiveUp: 1}
 
 // many faults for a random walk.
-var many = Faults{Total: 8, Disable: 2, Stop: 2, Fail: 2, Retry: 3, Kill: 2, Recall: 3, Linger: 3, Twice: 2, GiveUp: 2, Cut: 2, Override: 2}
+var many = Faults{Total: 12, Disable: 1, Stop: 1, Fail: 4, Retry: 3, Kill: 1, Recall: 4, Linger: 3, Twice: 2, GiveUp: 1, Cut: 1, Override: 2}
 
 func strollsByMode() (all []Config) {
 	for _, c := range strolls {
