@@ -1,6 +1,7 @@
 package orchestrator_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/sluice-ci/sluice/internal/action"
@@ -13,15 +14,16 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		seeds = 10
 	}
-	for _, mode := range []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Parallel} {
+	for _, d := range []pipeline.Declaration{app(pipeline.Superseded), app(pipeline.Queued), app(pipeline.Parallel), crowd(pipeline.Parallel)} {
 		for seed := range seeds {
-			walk(t, mode, seed)
+			walk(t, d, seed)
 		}
 	}
 }
 
-func walk(t *testing.T, mode pipeline.Mode, seed uint64) {
+func walk(t *testing.T, d pipeline.Declaration, seed uint64) {
 	w := newWorld(t, seed)
+	mode := d.ExecutionMode
 	fails := map[string]bool{}
 	w.outcome = func(j action.Job) action.Result {
 		if w.rng.IntN(8) == 0 {
@@ -30,8 +32,11 @@ func walk(t *testing.T, mode pipeline.Mode, seed uint64) {
 		}
 		return action.Result{}
 	}
-	w.create(app(mode))
+	w.create(d)
 	w.faults = true
+	if slices.ContainsFunc(d.Stages[2].Groups(), d.Crowded) {
+		w.always = w.fewAtATime
+	}
 	var ids []string
 	for range 5 {
 		ids = append(ids, w.start())
@@ -70,7 +75,7 @@ func walk(t *testing.T, mode pipeline.Mode, seed uint64) {
 			t.Errorf("%s seed %d: %s was begun %d times", mode, seed, what, n)
 		}
 	}
-	for _, st := range app(mode).Stages {
+	for _, st := range d.Stages {
 		s, err := w.svc.Records.Stage(t.Context(), "app", st.Name)
 		if err != nil {
 			t.Fatal(err)
@@ -122,4 +127,18 @@ func (w *world) approveAny() bool {
 		}
 	}
 	return any
+}
+
+// fewAtATime wants no execution to run more actions than it may.
+func (w *world) fewAtATime() {
+	w.t.Helper()
+	active, err := w.svc.Records.Active(w.t.Context(), "app", 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range active {
+		if running, _ := w.underWay(e.ID); len(running) > pipeline.MaxParallelActions {
+			w.t.Fatalf("%d actions run at a time", len(running))
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,7 +26,7 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	if err != nil {
 		return false, err
 	}
-	if err := c.settleActions(e, latest); err != nil {
+	if err := errors.Join(c.settleActions(e, latest), c.turnAway(e, d, declared)); err != nil {
 		return false, err
 	}
 	cancelled, err := c.cancelled(e)

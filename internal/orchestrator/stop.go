@@ -75,6 +75,9 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 		}
 		return c.ends(e, s, name, token, o)
 	}
+	if err := c.turnAway(e, d, declared); err != nil {
+		return err
+	}
 	if !abandon {
 		if e.Status == pipeline.Stopping && stands(s, e, pipeline.Stopping) {
 			c.announceStage(e, name, events.Stopping)
