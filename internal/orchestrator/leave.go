@@ -35,7 +35,7 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	}
 	switch complete := allSucceeded(declared, latest); {
 	case cancelled:
-		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Cancelled, execution: pipeline.Cancelled})
+		return false, c.ends(e, s, declared.Name, token, replaced)
 	case e.Status == pipeline.Stopping && complete:
 		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Succeeded, execution: pipeline.Stopped})
 	case e.Status == pipeline.Stopping:

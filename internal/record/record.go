@@ -133,10 +133,10 @@ type Action struct {
 	Attempt   int             `json:"attempt"`
 	Try       int             `json:"try"`
 	Status    pipeline.Status `json:"status"`
-	Run       string          `json:"run"`            // machine run whose task waits
-	Token     string          `json:"token"`          // of that task; never leaves the account
-	Call      int             `json:"call,omitempty"` // which call of the task it is
-	UpdatedBy string          `json:"updatedBy,omitempty"`
+	Run       string          `json:"run"`                 // machine run whose task waits
+	Token     string          `json:"token"`               // of that task; never leaves the account
+	Call      int             `json:"call,omitempty"`      // which call of the task it is
+	UpdatedBy string          `json:"updatedBy,omitempty"` // who answered it
 
 	Job    action.Job    `json:"job"`    // as it was started
 	Raw    Configuration `json:"raw"`    // before variables were resolved
