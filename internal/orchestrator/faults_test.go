@@ -9,6 +9,9 @@ import (
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
+// TestFaults walks at random: things happen in any order, are delivered twice,
+// and one write in ten loses its answer or fails. Whatever happens, everything
+// that was accepted ends, no stage stays held, and no work is begun twice.
 func TestFaults(t *testing.T) {
 	seeds := uint64(40)
 	if testing.Short() {
@@ -94,6 +97,7 @@ func walk(t *testing.T, d pipeline.Declaration, seed uint64) {
 	}
 }
 
+// approveAny answers the approvals that wait and reports whether there were any.
 func (w *world) approveAny() bool {
 	w.t.Helper()
 	active, err := w.svc.Records.Active(w.t.Context(), "app", 0)

@@ -48,7 +48,8 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 		e.Again = false
 		s.Retries.Manual++
 		return false, c.repeat(e, s, declared, pipeline.FailedActions, "ManualStageRetry", in)
-	case retriesItself(declared, s):
+	case retriesItself(declared, e):
+		e.Retried = append(slices.Clone(e.Retried), declared.Name)
 		s.Retries.Auto++
 		return false, c.repeat(e, s, declared, automatic(declared), "AutomatedStageRetry", in)
 	}
@@ -221,10 +222,11 @@ func firstFailed(s pipeline.Stage, latest map[string]*record.Action) *record.Act
 	return nil
 }
 
-// retriesItself reports whether the failure of a stage is followed by its one
-// automatic retry (user guide, How executions are stopped and retried).
-func retriesItself(d pipeline.Stage, s *record.Stage) bool {
-	return d.OnFailure != nil && d.OnFailure.Result == "RETRY" && s.Retries.Auto == 0
+// retriesItself reports whether the failure of a stage is followed by the one
+// automatic retry that e has there (user guide, How executions are stopped and
+// retried).
+func retriesItself(d pipeline.Stage, e *record.Execution) bool {
+	return d.OnFailure != nil && d.OnFailure.Result == "RETRY" && !slices.Contains(e.Retried, d.Name)
 }
 
 // automatic returns the mode of a stage's automatic retry.

@@ -33,6 +33,8 @@ func TestRunToTheEnd(t *testing.T) {
 	}
 }
 
+// TestCreateStarts starts the first execution with the pipeline, in one
+// transaction: its version cannot be read back yet.
 func TestCreateStarts(t *testing.T) {
 	for _, d := range []pipeline.Declaration{app(pipeline.Superseded), behind(record.BeforeEntry, "FAIL")} {
 		w := newWorld(t, 1)

@@ -71,6 +71,7 @@ type Execution struct {
 	Revisions []Revision                 `json:"revisions,omitempty"`
 	Gated     bool                       `json:"gated,omitempty"`   // whether any condition was evaluated
 	Skipped   []string                   `json:"skipped,omitempty"` // stages that an entry condition left out
+	Retried   []string                   `json:"retried,omitempty"` // stages that have had their automatic retry
 	Stop      *Stop                      `json:"stop,omitempty"`
 	Again     bool                       `json:"again,omitempty"`    // what failed in its stage is to run again when the rest has ended
 	Repeated  string                     `json:"repeated,omitempty"` // the visit of a state that led back into its stage last

@@ -93,6 +93,7 @@ type execution struct {
 	abandon bool
 	outside bool  // it ended while it waited, in PARALLEL
 	again   bool  // somebody asked for a retry while it was inside
+	retried bool  // it has had its automatic retry
 	repeats uint8 // how often its current run was sent back into its stage
 	runs    [maxRuns]run
 }
