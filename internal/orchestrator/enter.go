@@ -134,8 +134,13 @@ func (c *change) enqueue(e *record.Execution, d pipeline.Declaration, i int) err
 	if err != nil {
 		return err
 	}
-	effects := c.step(s, stage.Enqueue{Waiter: stage.Waiter{Execution: e.ID, Seq: e.Seq, Entry: e.Entry}})
+	effects := c.step(s, stage.Enqueue{Waiter: waiterOf(e, e.Seq)})
 	return c.follow(d.Name, d.Stages[i].Name, effects)
+}
+
+// waiterOf is e in front of its stage, with its place in the order.
+func waiterOf(e *record.Execution, seq int64) stage.Waiter {
+	return stage.Waiter{Execution: e.ID, Seq: seq, Entry: e.Entry, Free: e.Mode == pipeline.Parallel}
 }
 
 // follow carries out the effects of a stage. An execution that this change
@@ -191,7 +196,11 @@ func (c *change) admit(e *record.Execution, stageName string, fence int64) error
 }
 
 // enters notes that e is the latest to have entered s, and how it stands there.
+// In another mode than its own a PARALLEL execution is not shown.
 func enters(s *record.Stage, e *record.Execution, status pipeline.Status) {
+	if e.Mode == pipeline.Parallel && s.Lock.Mode != pipeline.Parallel {
+		return
+	}
 	if s.Latest == nil || s.Latest.Execution != e.ID {
 		s.Retries = record.Retries{}
 	}
@@ -222,7 +231,7 @@ func (s *Service) admitted(ctx context.Context, in record.Admit) error {
 		if err != nil {
 			return err
 		}
-		if st.Lock.Mode != pipeline.Parallel && (st.Lock.Owner != e.ID || st.Lock.Fence != in.Fence) {
+		if e.Mode != pipeline.Parallel && (st.Lock.Owner != e.ID || st.Lock.Fence != in.Fence) {
 			return nil
 		}
 		return c.admit(e, in.Stage, in.Fence)

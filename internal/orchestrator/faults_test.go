@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
@@ -78,22 +79,24 @@ func walk(t *testing.T, d pipeline.Declaration, seed uint64) {
 			t.Errorf("%s seed %d: %s was begun %d times", mode, seed, what, n)
 		}
 	}
-	for _, st := range d.Stages {
-		s, err := w.svc.Records.Stage(t.Context(), "app", st.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s.Value.Lock.Owner != "" || len(s.Value.Lock.Waiting) > 0 {
-			t.Errorf("%s seed %d: stage %s is left as %+v", mode, seed, st.Name, s.Value.Lock)
+	w.rested()
+	if t.Failed() {
+		t.Fatalf("%s seed %d", mode, seed)
+	}
+}
+
+// rested wants nobody to hold or to wait for a stage, and no run to go on.
+func (w *world) rested() {
+	w.t.Helper()
+	for _, st := range app("").Stages {
+		if lock := w.stage(st.Name).Lock; lock.Owner != "" || len(lock.Waiting) > 0 {
+			w.t.Errorf("stage %s is left as %+v", st.Name, lock)
 		}
 	}
 	for name, r := range w.runs {
-		if r.state.Status == "RUNNING" {
-			t.Errorf("%s seed %d: machine run %s never ends", mode, seed, name)
+		if r.state.Status == machine.Running {
+			w.t.Errorf("machine run %s never ends", name)
 		}
-	}
-	if t.Failed() {
-		t.FailNow()
 	}
 }
 

@@ -91,7 +91,7 @@ func (c *change) restore(p *record.Pipeline, v record.Version, i int, target *re
 	if err != nil {
 		return err
 	}
-	effects := c.step(s, stage.Restore{Waiter: stage.Waiter{Execution: id, Seq: e.Seq, Entry: e.Entry}})
+	effects := c.step(s, stage.Restore{Waiter: waiterOf(e, e.Seq)})
 	if len(effects) == 0 {
 		return unable(name, "Cannot start rollback while the stage is in progress")
 	}
