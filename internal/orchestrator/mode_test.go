@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sluice-ci/sluice/internal/action"
@@ -125,7 +126,10 @@ func TestLimit(t *testing.T) {
 	push := trigger.Push{Repository: "app", RefType: trigger.Branch, Ref: "main", Commit: "abc"}
 	for _, mode := range []pipeline.Mode{pipeline.Queued, pipeline.Parallel} {
 		w := newWorld(t, 64)
-		w.create(app(mode))
+		d := back(false)
+		d.ExecutionMode = mode
+		w.create(d)
+		good := w.several(1)[0]
 		w.outcome = func(j action.Job) action.Result { return action.Fail(action.JobFailed, "as the test says") }
 		failed := w.several(1)[0]
 		w.want(failed, pipeline.Failed)
@@ -143,6 +147,11 @@ func TestLimit(t *testing.T) {
 		}
 		if mode == pipeline.Parallel {
 			w.refused("the retry of another", w.retry(failed, "Source", pipeline.AllActions), pipeline.ConcurrentExecutionsLimit)
+		}
+		_, err = w.svc.RollbackStage(t.Context(), orchestrator.Rollback{Pipeline: "app", Stage: "Build", Target: good})
+		w.refused("a rollback", err, pipeline.UnableToRollbackStage)
+		if mode == pipeline.Queued && !strings.Contains(err.Error(), "the limit of 50 concurrent executions") {
+			t.Errorf("a rollback gave %v", err)
 		}
 		w.refused("stopping one", w.stop(ids[49], true), "")
 		w.settle()

@@ -49,7 +49,8 @@ func (s *Service) report(ctx context.Context, id record.ActionID, cursor string,
 		case result.Status == action.Lost:
 			c.endAction(e, a, pipeline.Failed, lost(a))
 		default:
-			c.endAction(e, a, result.Status, checked(result))
+			end := checked(result)
+			c.endAction(e, a, end.Status, end)
 		}
 		return nil
 	})

@@ -73,8 +73,8 @@ func unable(stageName, format string, args ...any) error {
 // stage has to be free.
 func (c *change) restore(p *record.Pipeline, v record.Version, i int, target *record.Execution, why record.Trigger, id string) error {
 	d := v.Declaration
-	if err := c.roomFor(d); err != nil {
-		return err
+	if err := c.roomFor(d); err != nil { // the operation has no other error for it
+		return unable(d.Stages[i].Name, "%w", err)
 	}
 	p.NextSeq++
 	c.begun[id] = d
@@ -138,7 +138,7 @@ func (c *change) rollBack(e *record.Execution, d pipeline.Declaration, i int) (s
 	}
 	id := c.newID()
 	err = c.restore(p, v, i, target, record.Trigger{Type: "AutomatedRollback", Detail: string(why)}, id)
-	if code := pipeline.CodeOf(err); code == pipeline.ConcurrentExecutionsLimit {
+	if pipeline.CodeOf(err) == pipeline.UnableToRollbackStage {
 		return "It was not rolled back: " + err.Error(), nil
 	}
 	return fmt.Sprintf("The execution %s rolls the stage back to %s", id, target.ID), err

@@ -18,8 +18,8 @@ func (s *Service) StopExecution(ctx context.Context, in Stop) error {
 		if _, err := c.Records.Pipeline(ctx, in.Pipeline); err != nil {
 			return err
 		}
-		if _, err := c.Records.Execution(ctx, in.Pipeline, in.Execution); err != nil {
-			return err
+		if _, err := c.Records.Execution(ctx, in.Pipeline, in.Execution); err != nil { // the operation has no error for it
+			return pipeline.Errorf(pipeline.NotStoppable, "The pipeline execution '%s' is not in progress: %w", in.Execution, err)
 		}
 		e, err := c.execution(in.Execution)
 		if err != nil {
