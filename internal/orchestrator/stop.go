@@ -31,12 +31,12 @@ func (s *Service) StopExecution(ctx context.Context, in Stop) error {
 		case e.Status == pipeline.Stopping && (!in.Abandon || e.Stop != nil && e.Stop.Abandon):
 			return pipeline.Errorf(pipeline.DuplicatedStopRequest, "The pipeline execution '%s' is already being stopped", e.ID)
 		}
+		e.Stop = &record.Stop{Reason: in.Reason, Abandon: in.Abandon, By: in.By, At: c.at}
+		e.Updated = c.at
 		if e.Status == pipeline.InProgress {
 			e.Status = pipeline.Stopping
 			c.announcePipeline(e, events.Stopping)
 		}
-		e.Stop = &record.Stop{Reason: in.Reason, Abandon: in.Abandon, By: in.By, At: c.at}
-		e.Updated = c.at
 		return c.stop(e, in.Abandon, outcome{stage: pipeline.Stopped, execution: pipeline.Stopped})
 	})
 }
