@@ -28,6 +28,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/sluice-ci/sluice/internal/failpoint"
 )
 
 // format is the version of the file's own tables (PRAGMA user_version).
@@ -145,7 +147,7 @@ func (db *DB) open(unclean, acceptLoss bool) error {
 		return err
 	}
 	db.commits = have
-	return db.mark.reset(have)
+	return failpoint.Step("sqlite mark reset", func() error { return db.mark.reset(have) })
 }
 
 func (db *DB) path() string { return filepath.Join(db.folder, "sluice.db") }

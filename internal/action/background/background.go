@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/failpoint"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/process"
 )
@@ -167,7 +168,7 @@ func (r *Runner) Start(t Task) (action.Result, error) {
 	// the job is running.
 	_, known, err := r.jobs.last(id)
 	if err == nil && !known {
-		err = r.jobs.add(id, []byte(started), false)
+		err = failpoint.Step("job start", func() error { return r.jobs.add(id, []byte(started), false) })
 	}
 	if err != nil || known {
 		r.mu.Unlock()
@@ -202,7 +203,7 @@ func (r *Runner) run(ctx context.Context, t Task, now *running) {
 	result.Log = true
 	content, err := json.Marshal(result)
 	if err == nil {
-		err = r.jobs.add(t.Job.ID, content, t.Durable)
+		err = failpoint.Step("job end", func() error { return r.jobs.add(t.Job.ID, content, t.Durable) })
 	}
 	r.mu.Lock()
 	if err == nil {
