@@ -134,6 +134,11 @@ func (db *DB) open(unclean, acceptLoss bool) error {
 		}
 		db.log.Warn("loss accepted", "folder", db.folder, "commits", have, "mark", db.mark.value, "err", loss)
 	}
+	if !exists { // whoever dies from here on leaves a mark with the database
+		if err := db.mark.reset(have); err != nil {
+			return err
+		}
+	}
 	// SQLite would let others read the file; its log takes after the file.
 	file, err := os.OpenFile(db.path(), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
