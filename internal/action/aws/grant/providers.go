@@ -159,10 +159,8 @@ func (p place) function() string {
 
 func lambdaDeploy(p place) ([]Statement, error) {
 	all := []Statement{on(p.function(), "lambda", "GetAlias", "GetFunctionConfiguration", "PublishVersion", "UpdateAlias", "UpdateFunctionCode")}
-	for name := range strings.SplitSeq(p.conf["Alarms"], ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			all = append(all, p.alarm(name))
-		}
+	if p.conf["Alarms"] != "" {
+		all = append(all, alarms())
 	}
 	return all, nil
 }
