@@ -158,7 +158,14 @@ func (p place) function() string {
 }
 
 func lambdaDeploy(p place) ([]Statement, error) {
-	all := []Statement{on(p.function(), "lambda", "GetAlias", "GetFunctionConfiguration", "PublishVersion", "UpdateAlias", "UpdateFunctionCode")}
+	var calls []string
+	if version := p.conf["PublishedTargetVersion"]; version == "" || reference.MatchString(version) {
+		calls = append(calls, "GetFunctionConfiguration", "PublishVersion", "UpdateFunctionCode")
+	}
+	if p.conf["FunctionAlias"] != "" {
+		calls = append(calls, "GetAlias", "UpdateAlias")
+	}
+	all := []Statement{on(p.function(), "lambda", calls...)}
 	if p.conf["Alarms"] != "" {
 		all = append(all, alarms())
 	}
