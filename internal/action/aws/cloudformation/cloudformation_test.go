@@ -80,18 +80,7 @@ func (s *setup) job(mode string, pairs ...string) action.Job {
 // run starts a job and polls it to its end, each time in a new process.
 func (s *setup) run(t *testing.T, job action.Job) action.Result {
 	t.Helper()
-	r, err := s.open(t).Start(t.Context(), job)
-	for range 100 {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Status.Final() {
-			return r
-		}
-		r, err = s.open(t).Poll(t.Context(), job)
-	}
-	t.Fatalf("still %s: %s", r.Status, r.Summary)
-	return r
+	return awsfake.ToEnd(t, func() action.Provider { return s.open(t) }, job)
 }
 
 func withOutput(job action.Job) action.Job {

@@ -246,18 +246,7 @@ func (s *setup) deployed(job action.Job) (n int) {
 
 func (s *setup) run(t *testing.T, job action.Job) action.Result {
 	t.Helper()
-	r, err := s.open(t).Start(t.Context(), job)
-	for range 10 {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Status.Final() {
-			return r
-		}
-		r, err = s.open(t).Poll(t.Context(), job)
-	}
-	t.Fatalf("still %s", r.Status)
-	return r
+	return awsfake.ToEnd(t, func() action.Provider { return s.open(t) }, job)
 }
 
 func TestContract(t *testing.T) {
