@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
 	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/cloudformation"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -52,7 +53,7 @@ func newSetup(t *testing.T, opts cloudformation.Options) *setup {
 
 func (s *setup) open(t *testing.T) action.Provider {
 	t.Helper()
-	p, err := cloudformation.New(func(context.Context, action.Job) (cloudformation.Client, error) { return s.fake, nil }, s.blobs, s.opts)
+	p, err := cloudformation.New(credentials.Fixed[cloudformation.Client](s.fake), s.blobs, s.opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
 	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/codedeploy"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -124,7 +125,7 @@ type setup struct {
 
 func (s *setup) open(t *testing.T) action.Provider {
 	t.Helper()
-	p, err := codedeploy.New(func(context.Context, action.Job) (codedeploy.Client, error) { return s.fake, nil }, s.opts)
+	p, err := codedeploy.New(credentials.Fixed[codedeploy.Client](s.fake), s.opts)
 	if err != nil {
 		t.Fatal(err)
 	}

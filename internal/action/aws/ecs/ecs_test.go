@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
 	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/ecs"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -206,7 +207,7 @@ func newSetup(t *testing.T) *setup {
 
 func (s *setup) open(t *testing.T) action.Provider {
 	t.Helper()
-	p, err := ecs.New(func(context.Context, action.Job) (ecs.Client, error) { return s.fake, nil }, s.blobs, s.opts)
+	p, err := ecs.New(credentials.Fixed[ecs.Client](s.fake), s.blobs, s.opts)
 	if err != nil {
 		t.Fatal(err)
 	}

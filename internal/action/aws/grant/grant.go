@@ -87,7 +87,7 @@ func For(a pipeline.Action, h Home) ([]Statement, error) {
 	if a.Region != "" {
 		h.Region = a.Region
 	}
-	statements, err := permit(place{h, a.Configuration})
+	statements, err := permit(place{h, a.Configuration, len(a.InputArtifacts) > 0, len(a.OutputArtifacts) > 0})
 	if err != nil {
 		return nil, fmt.Errorf("action %s: %w", a.Name, err)
 	}

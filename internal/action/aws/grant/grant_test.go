@@ -29,6 +29,17 @@ func typed(provider string, conf ...string) pipeline.Action {
 	return a
 }
 
+// passing returns a with an input and an output artifact; "" for none.
+func passing(a pipeline.Action, in, out string) pipeline.Action {
+	if in != "" {
+		a.InputArtifacts = []pipeline.InputArtifact{{Name: in}}
+	}
+	if out != "" {
+		a.OutputArtifacts = []pipeline.OutputArtifact{{Name: out}}
+	}
+	return a
+}
+
 // cases has every provider in every way that makes a difference.
 var cases = []struct {
 	name   string
@@ -111,6 +122,16 @@ var cases = []struct {
 			"arn:aws:codedeploy:eu-west-1:111122223333:application:web: codedeploy:GetApplicationRevision RegisterApplicationRevision",
 			"arn:aws:codedeploy:eu-west-1:111122223333:deploymentconfig:*: codedeploy:GetDeploymentConfig"}},
 	{"", typed("Invoke/Lambda", "FunctionName", "check"),
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:check: lambda:InvokeFunction"}},
+	{"with an input", passing(typed("Invoke/Lambda", "FunctionName", "check"), "Code", ""),
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:check: lambda:InvokeFunction",
+			"arn:aws:s3:::artifacts/web/*: s3:GetObject",
+			"arn:aws:kms:eu-west-1:111122223333:key/k: kms:Decrypt"}},
+	{"with an output", passing(typed("Invoke/Lambda", "FunctionName", "check"), "", "Report"),
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:check: lambda:InvokeFunction",
+			"arn:aws:s3:::artifacts/web/*: s3:PutObject",
+			"arn:aws:kms:eu-west-1:111122223333:key/k: kms:Decrypt GenerateDataKey"}},
+	{"with both", passing(typed("Invoke/Lambda", "FunctionName", "check"), "Code", "Report"),
 		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:check: lambda:InvokeFunction",
 			"arn:aws:s3:::artifacts/web/*: s3:GetObject PutObject",
 			"arn:aws:kms:eu-west-1:111122223333:key/k: kms:Decrypt GenerateDataKey"}},
@@ -178,7 +199,7 @@ func TestRefused(t *testing.T) {
 		{typed("Invoke/StepFunctions", "StateMachineArn", "check"), home, []string{`"check"`}},
 		{typed("Invoke/StepFunctions", "StateMachineArn", "arn:aws:sns:eu-west-1:111122223333:topic"), home, []string{"state machine"}},
 		{typed("Source/CodeStarSourceConnection", "ConnectionArn", "arn:aws:sns:eu-west-1:111122223333:topic"), home, []string{"ConnectionArn"}},
-		{typed("Invoke/Lambda", "FunctionName", "f"), grant.Home{}, []string{"Home.Artifacts"}},
+		{passing(typed("Invoke/Lambda", "FunctionName", "f"), "Code", ""), grant.Home{}, []string{"Home.Artifacts"}},
 	}
 	for _, tt := range tests {
 		_, err := grant.For(tt.action, tt.home)

@@ -20,7 +20,7 @@ func ForRule(r pipeline.Rule, h Home) ([]Statement, error) {
 	if r.Region != "" {
 		h.Region = r.Region
 	}
-	statements, err := permit(place{h, r.Configuration})
+	statements, err := permit(place{h, r.Configuration, len(r.InputArtifacts) > 0, false})
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
