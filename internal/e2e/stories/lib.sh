@@ -21,7 +21,7 @@ cd "$(dirname "$0")"
 story=$(basename "$PWD")   # and its pipeline has the same name
 scratch=$(mktemp -d)       # what builds and the story have in common
 trap 'rm -rf "$scratch"' EXIT
-trap 'printf "\n%s/story.sh failed in: %s\n" "$story" "$BASH_COMMAND" >&2' ERR
+trap '((BASH_SUBSHELL)) || fail "a command failed; what it said is above"' ERR
 
 git init -q -b main "$scratch/code"
 git -C "$scratch/code" config user.name Ada
@@ -74,13 +74,12 @@ await() {
 	local want=$1 end=$((SECONDS + ${STORY_PATIENCE:-60}))
 	shift
 	show "$@"
-	while
-		look "$@"
-		# shellcheck disable=SC2053 # a pattern is meant
-		[[ $seen != $want ]]
-	do
+	look "$@"
+	# shellcheck disable=SC2053 # a pattern is meant
+	until [[ $seen == $want ]]; do
 		((SECONDS < end)) || fail "waited for: $want" "saw last:   $seen"
 		sleep 0.2
+		look "$@"
 	done
 	tell
 }
@@ -117,8 +116,9 @@ push() {
 # fail TEXT... ends the story, loudly.
 fail() {
 	trap - ERR
+	set +e
 	{
-		printf '\n%s/story.sh, line %s\n' "$story" "${BASH_LINENO[1]}"
+		printf '\n%s/story.sh, line %s\n' "$story" "${BASH_LINENO[${#BASH_LINENO[@]} - 2]}"
 		printf '%s\n' "$@" "" "The history says:"
 		aws codepipeline list-pipeline-executions --pipeline-name "$story" --output table \
 			--query 'pipelineExecutionSummaries[].[pipelineExecutionId,status,statusSummary]'
