@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
@@ -41,5 +42,28 @@ func TestRefusalIsOfOneMoment(t *testing.T) {
 	})
 	if code := pipeline.CodeOf(w.svc.RetryStage(t.Context(), retry)); code != pipeline.StageNotRetryable {
 		t.Errorf("the second retry gave %q; want StageNotRetryableException, as it does when the first is over", code)
+	}
+}
+
+// TestUpdateWhileApproved has the only approval that an execution waits for
+// answered at the moment an update looks at it. What was answered goes on as
+// what runs does at an update; it is not ended.
+func TestUpdateWhileApproved(t *testing.T) {
+	w := newWorld(t, 42)
+	w.create(app(pipeline.Superseded))
+	id := w.start()
+	w.settle()
+	behindThe(2, &w.store.afterRead, func() { // who is active, and what it does
+		if err := w.approve(true); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := w.svc.UpdatePipeline(t.Context(), app(pipeline.Superseded), "me"); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(id, pipeline.Cancelled)
+	if got := w.runs[w.execution(id).Run].state.Status; got != machine.Failed {
+		t.Errorf("the run is %s; want that it has come to its end", got)
 	}
 }

@@ -67,8 +67,15 @@ func (c *change) onlyApprovals(execution string, since int) (bool, error) {
 		return false, err
 	}
 	running := false
-	for _, a := range all {
-		if a.Attempt < since || a.Status != pipeline.InProgress {
+	for _, known := range all {
+		if known.Attempt < since || known.Status != pipeline.InProgress {
+			continue
+		}
+		a, err := c.action(known.Ref()) // somebody may answer it at this moment
+		if err != nil {
+			return false, err
+		}
+		if a.Status != pipeline.InProgress {
 			continue
 		}
 		if a.Job.Action.TypeID.Category != pipeline.Approval {
