@@ -2,10 +2,11 @@ package orchestrator
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"math/rand/v2"
 	"reflect"
 	"time"
 
@@ -72,13 +73,20 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 		if try == maxTries {
 			return pipeline.Errorf(pipeline.Conflict, "gave up after %d tries: %w", try, err)
 		}
-		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << min(try, 6)))
 		select {
-		case <-time.After(pause):
+		case <-time.After(pause(try)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// pause is how long a change rests before it is decided anew. It takes its
+// chance where ids take theirs, so whoever seeds that repeats both.
+func pause(try int) time.Duration {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return time.Duration(binary.LittleEndian.Uint64(b[:]) % uint64(time.Millisecond<<min(try, 6)))
 }
 
 // write sends the transaction. Records that were only read become checks.
