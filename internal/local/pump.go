@@ -21,7 +21,7 @@ import (
 // are gathered, so that many share a commit. A crash before the deletion
 // delivers a row again.
 type pump struct {
-	service *orchestrator.Service
+	work    Work
 	log     *slog.Logger
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -52,10 +52,10 @@ func newPump(log *slog.Logger) *pump {
 	}
 }
 
-// start begins to deliver for s, first of all what was left over.
-func (p *pump) start(s *orchestrator.Service) error {
-	p.service = s
-	rows, err := s.Outbox(p.ctx)
+// start begins to deliver by w, first of all what was left over.
+func (p *pump) start(w Work) error {
+	p.work = w
+	rows, err := w.Outbox(p.ctx)
 	if err != nil {
 		return err
 	}
@@ -81,14 +81,12 @@ func (p *pump) close() {
 	p.wg.Wait()
 }
 
-// observe is called with every transaction that was committed.
-func (p *pump) observe(ops []store.Op) { p.take(orchestrator.RowsOf(ops)) }
-
+// take delivers rows that were committed.
 func (p *pump) take(rows []orchestrator.Row) {
 	for _, row := range rows {
 		p.open.Add(1)
 		p.wg.Go(func() {
-			if p.do(row, p.service.Act) {
+			if p.do(row, p.work.Act) {
 				p.news.push(row)
 			}
 		})
@@ -123,7 +121,7 @@ func (p *pump) announce() {
 		var batch sync.WaitGroup
 		for _, row := range rows {
 			batch.Go(func() {
-				if p.do(row, p.service.Announce) {
+				if p.do(row, p.work.Announce) {
 					p.open.Add(-1)
 					p.done.push(row.Key)
 				}
@@ -137,7 +135,7 @@ func (p *pump) announce() {
 func (p *pump) clear() {
 	for keys := range p.done.batches(p.ctx, gatherDone) {
 		for chunk := range slices.Chunk(keys, store.MaxOps) {
-			if err := p.service.Delivered(p.ctx, chunk); err != nil && !p.closing.Load() {
+			if err := p.work.Delivered(p.ctx, chunk); err != nil && !p.closing.Load() {
 				p.log.Warn("delivered rows stay in the outbox until the next start", "err", err)
 			}
 		}
