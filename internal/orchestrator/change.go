@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -220,8 +221,14 @@ func (c *change) set(key store.Key, v any) {
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Put, If: store.Any, Value: record.Encode(v)})
 }
 
-// remove deletes a record if it is there.
+// remove deletes a record if it is there, or takes back one that c adds: an
+// execution that starts on what was read too early ends in the same change,
+// and the write finds out.
 func (c *change) remove(key store.Key) {
+	if i := slices.IndexFunc(c.extra, func(op store.Op) bool { return op.Key == key }); i >= 0 {
+		c.extra = slices.Delete(c.extra, i, i+1)
+		return
+	}
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Delete, If: store.Any})
 }
 
