@@ -232,5 +232,8 @@ func (c *change) cutGate(e *record.Execution, stageName string, kind record.Gate
 		return g.Token, nil
 	}
 	w, err := c.waiter(e.ID, stageName)
-	return w.Token, err
+	if err != nil {
+		return "", err
+	}
+	return w.Token, nil
 }
