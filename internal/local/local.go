@@ -232,7 +232,7 @@ func (s *System) sweep(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			if err := s.work.Sweep(ctx); err != nil && ctx.Err() == nil {
+			if err := errors.Join(s.pump.sweep(ctx), s.work.Sweep(ctx)); err != nil && ctx.Err() == nil {
 				s.opts.Log.Warn("sweep", "err", err)
 			}
 		case <-ctx.Done():
