@@ -2,10 +2,11 @@ package orchestrator
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"time"
@@ -79,13 +80,20 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 		if try == maxTries {
 			return pipeline.Errorf(pipeline.Conflict, "gave up after %d tries: %w", try, err)
 		}
-		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << min(try, 6)))
 		select {
-		case <-time.After(pause):
+		case <-time.After(pause(try)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// pause is how long a change rests before it is decided anew. It takes its
+// chance where ids take theirs, so whoever seeds that repeats both.
+func pause(try int) time.Duration {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return time.Duration(binary.LittleEndian.Uint64(b[:]) % uint64(time.Millisecond<<min(try, 6)))
 }
 
 // write sends the transaction. Records that were only read become checks.
@@ -255,8 +263,14 @@ func (c *change) set(key store.Key, v any) {
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Put, If: store.Any, Value: record.Encode(v)})
 }
 
-// remove deletes a record if it is there.
+// remove deletes a record if it is there, or takes back one that c adds: an
+// execution that starts on what was read too early ends in the same change,
+// and the write finds out.
 func (c *change) remove(key store.Key) {
+	if i := slices.IndexFunc(c.extra, func(op store.Op) bool { return op.Key == key }); i >= 0 {
+		c.extra = slices.Delete(c.extra, i, i+1)
+		return
+	}
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Delete, If: store.Any})
 }
 
