@@ -13,6 +13,7 @@ func act(name string, category pipeline.Category, provider string, order int) pi
 	return pipeline.Action{Name: name, RunOrder: order, TypeID: pipeline.ActionTypeID{Category: category, Owner: pipeline.AWS, Provider: provider, Version: "1"}}
 }
 
+// app is a pipeline with everything that matters for the order of things.
 func app(mode pipeline.Mode) pipeline.Declaration {
 	source := act("Checkout", pipeline.Source, "CodeCommit", 1)
 	source.Configuration = map[string]string{"RepositoryName": "app", "BranchName": "main"}
@@ -62,6 +63,7 @@ func (w *world) start() string {
 	return id
 }
 
+// latest returns the latest execution of an action.
 func (w *world) latest(stage, name string) record.Action {
 	w.t.Helper()
 	all, err := w.svc.Records.LatestActions(w.t.Context(), "app", stage)

@@ -28,6 +28,8 @@ func TestLostWorkIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestEndsWhileCalledAgain: the task of an action is called again, and the
+// action ends between the two looks at its record. The new token is answered.
 func TestEndsWhileCalledAgain(t *testing.T) {
 	w := newWorld(t, 10)
 	w.create(app(pipeline.Superseded))

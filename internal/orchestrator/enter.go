@@ -138,13 +138,13 @@ func (c *change) enqueue(e *record.Execution, d pipeline.Declaration, i int) err
 	if e.Mode != pipeline.Parallel && s.Lock.Mode != e.Mode { // the update to its version has not come here yet
 		effects = c.step(s, stage.SetMode{Mode: e.Mode})
 	}
-	effects = append(effects, c.step(s, stage.Enqueue{Waiter: waits(e, e.Seq)})...)
+	effects = append(effects, c.step(s, stage.Enqueue{Waiter: waiterOf(e, e.Seq)})...)
 	return c.follow(d.Name, d.Stages[i].Name, effects)
 }
 
-// waits is e as it comes to a stage, with its place in the order.
-func waits(e *record.Execution, seq int64) stage.Waiter {
-	return stage.Waiter{Execution: e.ID, Seq: seq, Entry: e.Entry, Parallel: e.Mode == pipeline.Parallel}
+// waiterOf is e in front of its stage, with its place in the order.
+func waiterOf(e *record.Execution, seq int64) stage.Waiter {
+	return stage.Waiter{Execution: e.ID, Seq: seq, Entry: e.Entry, Free: e.Mode == pipeline.Parallel}
 }
 
 // follow carries out the effects of a stage. An execution that this change
@@ -200,7 +200,7 @@ func (c *change) admit(e *record.Execution, stageName string, fence int64) error
 }
 
 // enters notes that e is the latest to have entered s, and how it stands there.
-// Who goes beside the others of a newer mode is not shown.
+// In another mode than its own a PARALLEL execution is not shown.
 func enters(s *record.Stage, e *record.Execution, status pipeline.Status) {
 	if e.Mode == pipeline.Parallel && s.Lock.Mode != pipeline.Parallel {
 		return

@@ -1,27 +1,33 @@
 package orchestrator_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
+// TestFaults walks at random: things happen in any order, are delivered twice,
+// and one write in ten loses its answer or fails. Whatever happens, everything
+// that was accepted ends, no stage stays held, and no work is begun twice.
 func TestFaults(t *testing.T) {
 	seeds := uint64(40)
 	if testing.Short() {
 		seeds = 10
 	}
-	for _, mode := range []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Parallel} {
+	for _, d := range []pipeline.Declaration{app(pipeline.Superseded), app(pipeline.Queued), app(pipeline.Parallel), crowd(pipeline.Parallel)} {
 		for seed := range seeds {
-			walk(t, mode, seed)
+			walk(t, d, seed)
 		}
 	}
 }
 
-func walk(t *testing.T, mode pipeline.Mode, seed uint64) {
+func walk(t *testing.T, d pipeline.Declaration, seed uint64) {
 	w := newWorld(t, seed)
+	mode := d.ExecutionMode
 	fails := map[string]bool{}
 	w.outcome = func(j action.Job) action.Result {
 		if w.rng.IntN(8) == 0 {
@@ -30,8 +36,11 @@ func walk(t *testing.T, mode pipeline.Mode, seed uint64) {
 		}
 		return action.Result{}
 	}
-	w.create(app(mode))
+	w.create(d)
 	w.faults = true
+	if slices.ContainsFunc(d.Stages[2].Groups(), d.Crowded) {
+		w.always = w.fewAtATime
+	}
 	var ids []string
 	for range 5 {
 		ids = append(ids, w.start())
@@ -70,25 +79,28 @@ func walk(t *testing.T, mode pipeline.Mode, seed uint64) {
 			t.Errorf("%s seed %d: %s was begun %d times", mode, seed, what, n)
 		}
 	}
-	for _, st := range app(mode).Stages {
-		s, err := w.svc.Records.Stage(t.Context(), "app", st.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s.Value.Lock.Owner != "" || len(s.Value.Lock.Waiting) > 0 {
-			t.Errorf("%s seed %d: stage %s is left as %+v", mode, seed, st.Name, s.Value.Lock)
-		}
-	}
-	for name, r := range w.runs {
-		if r.state.Status == "RUNNING" {
-			t.Errorf("%s seed %d: machine run %s never ends", mode, seed, name)
-		}
-	}
+	w.rested()
 	if t.Failed() {
-		t.FailNow()
+		t.Fatalf("%s seed %d", mode, seed)
 	}
 }
 
+// rested wants nobody to hold or to wait for a stage, and no run to go on.
+func (w *world) rested() {
+	w.t.Helper()
+	for _, st := range app("").Stages {
+		if lock := w.stage(st.Name).Lock; lock.Owner != "" || len(lock.Waiting) > 0 {
+			w.t.Errorf("stage %s is left as %+v", st.Name, lock)
+		}
+	}
+	for name, r := range w.runs {
+		if r.state.Status == machine.Running {
+			w.t.Errorf("machine run %s never ends", name)
+		}
+	}
+}
+
+// approveAny answers the approvals that wait and reports whether there were any.
 func (w *world) approveAny() bool {
 	w.t.Helper()
 	active, err := w.svc.Records.Active(w.t.Context(), "app", 0)
@@ -122,4 +134,18 @@ func (w *world) approveAny() bool {
 		}
 	}
 	return any
+}
+
+// fewAtATime wants no execution to run more actions than it may.
+func (w *world) fewAtATime() {
+	w.t.Helper()
+	active, err := w.svc.Records.Active(w.t.Context(), "app", 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range active {
+		if running, _ := w.underWay(e.ID); len(running) > pipeline.MaxParallelActions {
+			w.t.Fatalf("%d actions run at a time", len(running))
+		}
+	}
 }

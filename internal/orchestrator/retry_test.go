@@ -6,6 +6,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
 )
 
 func TestFailAndRetry(t *testing.T) {
@@ -65,6 +66,8 @@ func TestAutomaticRetry(t *testing.T) {
 	}
 }
 
+// TestRetryBesideOthers: what failed may be retried while its siblings run. It
+// runs again when they have ended, and they do not.
 func TestRetryBesideOthers(t *testing.T) {
 	w := newWorld(t, 31)
 	lints := 0
@@ -101,5 +104,31 @@ func TestRetryBesideOthers(t *testing.T) {
 	w.want(id, pipeline.InProgress) // at the approval
 	if w.started[id+" Lint"] != 2 || w.started[id+" Unit"] != 1 {
 		t.Errorf("Lint ran %d times and Unit %d; want 2 and 1", w.started[id+" Lint"], w.started[id+" Unit"])
+	}
+}
+
+// TestAutomaticRetryOnce: one for each execution and stage, whoever else is in
+// the stage meanwhile; a second failure stays.
+func TestAutomaticRetryOnce(t *testing.T) {
+	for _, mode := range []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Parallel} {
+		w := newWorld(t, 81)
+		d := app(mode)
+		d.Stages[1].OnFailure = &pipeline.OnFailure{Result: "RETRY", Retry: &pipeline.RetryConfiguration{Mode: pipeline.FailedActions}}
+		w.create(d)
+		w.failing("Compile")
+		ids := []string{w.start(), w.start()}
+		w.settle()
+		for _, id := range ids {
+			if mode == pipeline.Superseded && w.execution(id).Status == pipeline.SupersededExecution {
+				continue
+			}
+			w.want(id, pipeline.Failed)
+			if got := w.started[id+" Compile"]; got != 2 {
+				t.Errorf("%s: Compile ran %d times in %s; want 2", mode, got, id)
+			}
+			if r := w.stage("Build").Retries; mode != pipeline.Parallel && r != (record.Retries{Auto: 1, Latest: "AutomatedStageRetry"}) {
+				t.Errorf("%s: the stage shows the retries %+v", mode, r)
+			}
+		}
 	}
 }

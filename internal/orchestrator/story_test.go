@@ -1,8 +1,13 @@
 package orchestrator_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
@@ -33,6 +38,8 @@ func TestRunToTheEnd(t *testing.T) {
 	}
 }
 
+// TestCreateStarts starts the first execution with the pipeline, in one
+// transaction: its version cannot be read back yet.
 func TestCreateStarts(t *testing.T) {
 	for _, d := range []pipeline.Declaration{app(pipeline.Superseded), behind(record.BeforeEntry, "FAIL")} {
 		w := newWorld(t, 1)
@@ -91,5 +98,68 @@ func TestTransition(t *testing.T) {
 	set(true)
 	if got := w.latest("Release", "Gate").Execution; got != second {
 		t.Errorf("the approval waits for %q; want %s", got, second)
+	}
+}
+
+// TestFailureLetsSiblingsFinish: what runs beside an action that fails ends as
+// it ends, and no later run order begins.
+func TestFailureLetsSiblingsFinish(t *testing.T) {
+	for _, how := range []action.Result{succeeded, action.Fail(action.JobFailed, "too")} {
+		w := newWorld(t, 16)
+		w.create(reporting("text"))
+		w.outcome = func(j action.Job) action.Result {
+			if j.Action.Name == "Lint" {
+				return action.Fail(action.JobFailed, "lint found something")
+			}
+			return w.hold("Unit", j)
+		}
+		id := w.several(1)[0]
+		w.want(id, pipeline.InProgress)
+		w.shows("Test", id, pipeline.InProgress)
+		w.ends("Test", "Unit", how)
+		w.settle()
+		w.want(id, pipeline.Failed)
+		w.shows("Test", id, pipeline.Failed)
+		if unit := w.latest("Test", "Unit").Status; unit != how.Status || w.started[id+" Report"] > 0 {
+			t.Errorf("Unit is %s and Report ran %d times; want %s and none", unit, w.started[id+" Report"], how.Status)
+		}
+		w.rested()
+	}
+}
+
+// TestEventsOfControl has what is told of a stop and of the retry behind it.
+func TestEventsOfControl(t *testing.T) {
+	w := newWorld(t, 17)
+	w.create(app(pipeline.Superseded))
+	id := w.several(1)[0]
+	told := len(w.events)
+	w.refused("stopping", w.stop(id, false), "")
+	w.settle()
+	w.refused("the rejection", w.approve(false), "")
+	w.settle()
+	w.refused("the retry", w.retry(id, "Release", pipeline.FailedActions), "")
+	w.settle()
+	var got []string
+	for _, e := range w.events[told:] {
+		if !strings.HasSuffix(e.DetailType, "State Change") { // a mail
+			continue
+		}
+		var d struct {
+			Stage, Action, State string
+			Comment              string  `json:"stop-execution-comments"`
+			Attempt              float64 `json:"pipeline-execution-attempt"`
+		}
+		if err := json.Unmarshal(e.Detail, &d); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, strings.TrimSpace(fmt.Sprintf("%v %s %s %s %s", d.Attempt, d.State, d.Stage, d.Action, d.Comment)))
+	}
+	slices.Sort(got) // they are delivered in any order
+	want := []string{
+		"1 FAILED Release Gate", "1 STOPPED   enough", "1 STOPPED Release", "1 STOPPING   enough", "1 STOPPING Release",
+		"2 RESUMED", "2 RESUMED Release", "2 STARTED Release Gate",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -71,6 +71,7 @@ type Execution struct {
 	Revisions []Revision                 `json:"revisions,omitempty"`
 	Gated     bool                       `json:"gated,omitempty"`   // whether any condition was evaluated
 	Skipped   []string                   `json:"skipped,omitempty"` // stages that an entry condition left out
+	Retried   []string                   `json:"retried,omitempty"` // stages that have had their automatic retry
 	Stop      *Stop                      `json:"stop,omitempty"`
 	Again     bool                       `json:"again,omitempty"`    // what failed in its stage is to run again when the rest has ended
 	Repeated  string                     `json:"repeated,omitempty"` // the visit of a state that led back into its stage last
@@ -133,10 +134,10 @@ type Action struct {
 	Attempt   int             `json:"attempt"`
 	Try       int             `json:"try"`
 	Status    pipeline.Status `json:"status"`
-	Run       string          `json:"run"`            // machine run whose task waits
-	Token     string          `json:"token"`          // of that task; never leaves the account
-	Call      int             `json:"call,omitempty"` // which call of the task it is
-	UpdatedBy string          `json:"updatedBy,omitempty"`
+	Run       string          `json:"run"`                 // machine run whose task waits
+	Token     string          `json:"token"`               // of that task; never leaves the account
+	Call      int             `json:"call,omitempty"`      // which call of the task it is
+	UpdatedBy string          `json:"updatedBy,omitempty"` // who answered it
 
 	Job    action.Job    `json:"job"`    // as it was started
 	Raw    Configuration `json:"raw"`    // before variables were resolved

@@ -17,12 +17,12 @@ func Step(s State, ev Event) (State, []Effect) {
 		s.enqueue(ev.Waiter)
 	case Release:
 		if s.Owner == ev.Execution && s.Fence == ev.Fence {
-			s.free()
+			s.vacate()
 		}
 	case Remove:
 		s.drop(ev.Execution)
 		if s.Owner == ev.Execution {
-			s.free()
+			s.vacate()
 		}
 	case Reenter:
 		if s.retryable(ev.Waiter) {
@@ -38,7 +38,7 @@ func Step(s State, ev Event) (State, []Effect) {
 	case SetMode:
 		s.Mode = ev.Mode
 		if s.Mode == pipeline.Parallel {
-			s.free()
+			s.vacate()
 		}
 	}
 	effects = append(effects, s.settle()...)
@@ -63,10 +63,6 @@ func (s *State) settle() []Effect {
 	return effects
 }
 
-// beside reports whether w goes beside all others: it holds nothing and has no
-// place in the order.
-func (s *State) beside(w Waiter) bool { return w.Parallel || s.Mode == pipeline.Parallel }
-
 // supersede takes out, in SUPERSEDED, all who wait but the newest, and the
 // newest too if a newer one has entered.
 func (s *State) supersede() []Effect {
@@ -75,43 +71,48 @@ func (s *State) supersede() []Effect {
 	}
 	newest := s.LastSeq
 	for _, w := range s.Waiting {
-		if !w.Parallel {
+		if !w.Free {
 			newest = max(newest, w.Seq)
 		}
 	}
 	var effects []Effect
 	s.Waiting = slices.DeleteFunc(s.Waiting, func(w Waiter) bool {
-		old := w.Seq < newest && !w.Parallel
-		if old {
+		older := !w.Free && w.Seq < newest
+		if older {
 			effects = append(effects, Supersede{w})
 		}
-		return old
+		return older
 	})
 	return effects
 }
 
-// next returns who enters next, if anybody may: who goes beside the others, or
-// else, when the stage is free, the oldest. In SUPERSEDED there is only one.
-func (s *State) next() (w Waiter, ok bool) {
-	if i := slices.IndexFunc(s.Waiting, s.beside); i >= 0 {
+// next returns who may enter now, if anybody: whoever is free, in order of
+// arrival; then, if nobody is inside, the oldest. In SUPERSEDED there is only
+// one of those to choose.
+func (s *State) next() (Waiter, bool) {
+	if i := slices.IndexFunc(s.Waiting, s.free); i >= 0 {
 		return s.Waiting[i], true
 	}
 	if s.Owner != "" || len(s.Waiting) == 0 {
-		return w, false
+		return Waiter{}, false
 	}
 	return slices.MinFunc(s.Waiting, func(a, b Waiter) int { return cmp.Compare(a.Seq, b.Seq) }), true
 }
 
-// grant lets w in.
+// free reports whether w needs no lock.
+func (s *State) free(w Waiter) bool { return w.Free || s.Mode == pipeline.Parallel }
+
+// grant lets w in. One that is free among others who are not leaves no trace:
+// the fence stays that of the owner.
 func (s *State) grant(w Waiter) Effect {
 	s.drop(w.Execution)
-	if w.Parallel && s.Mode != pipeline.Parallel {
-		return Grant{Waiter: w, Fence: s.Fence} // order and fence are those of the others
+	if w.Free && s.Mode != pipeline.Parallel {
+		return Grant{Waiter: w, Fence: s.Fence}
 	}
 	s.Fence++
 	s.LastSeq = max(s.LastSeq, w.Seq)
 	s.LastExec, s.LastEntry = w.Execution, w.Entry
-	if s.Mode != pipeline.Parallel {
+	if !s.free(w) {
 		s.Owner, s.OwnerSeq = w.Execution, w.Seq
 	}
 	return Grant{Waiter: w, Fence: s.Fence}
@@ -138,7 +139,7 @@ func (s *State) retryable(w Waiter) bool {
 	if s.entered(w) {
 		return false
 	}
-	return s.beside(w) || s.Owner == "" && s.LastExec == w.Execution
+	return s.free(w) || s.Owner == "" && s.LastExec == w.Execution
 }
 
 // entered reports whether w is the latest that entered, or older news of it.
@@ -146,7 +147,7 @@ func (s *State) entered(w Waiter) bool {
 	return s.LastExec == w.Execution && w.Entry <= s.LastEntry
 }
 
-func (s *State) free() { s.Owner, s.OwnerSeq = "", 0 }
+func (s *State) vacate() { s.Owner, s.OwnerSeq = "", 0 }
 
 func (s *State) drop(execution string) {
 	s.Waiting = slices.DeleteFunc(s.Waiting, func(w Waiter) bool { return w.Execution == execution })

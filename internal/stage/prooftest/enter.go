@@ -109,7 +109,8 @@ func (c *change) leave(e *execution, in call) bool {
 	case e.again:
 		c.repeat(e, in)
 		return false
-	case c.AutoRetry && e.stage == 0 && l.auto == 0:
+	case c.AutoRetry && e.stage == 0 && !e.retried:
+		e.retried = true
 		l.auto++
 		c.repeat(e, in)
 		return false
@@ -167,7 +168,7 @@ func (c *change) release(who uint8, s status) {
 // runAction starts the action of a stage (change.startAction).
 func (c *change) runAction(e *execution, in call) {
 	outside := in.task.stage() != e.stage || !e.inside
-	if e.status == stopping || c.outdated(&c.w, e) || outside && !c.unguardedAction {
+	if (e.status == stopping || c.outdated(&c.w, e)) && e.work != running || outside && !c.unguardedAction {
 		c.answer(in, goOn) // an error, which leads to the next Enter as well
 		return
 	}

@@ -185,7 +185,7 @@ func newestWaitingWins(_ *model, _ *world, _ move, c *change) bool {
 		for _, f := range s.effects {
 			switch f := f.(type) {
 			case stage.Grant:
-				if !f.Parallel && !mayPass(s) && s.after.queued > 0 {
+				if !f.Free && !mayPass(s) && s.after.queued > 0 {
 					return false
 				}
 			case stage.Supersede:
@@ -224,7 +224,7 @@ func fifo(_ *model, _ *world, _ move, c *change) bool {
 			if !ok {
 				return false
 			}
-			if g.Parallel {
+			if g.Free {
 				continue
 			}
 			if uint8(g.Seq) < top || !mayPass(s) && s.after.queued > 0 && s.after.first() < uint8(g.Seq) {
@@ -264,7 +264,7 @@ func monotoneEntry(_ *model, _ *world, _ move, c *change) bool {
 			return false
 		}
 		for _, f := range s.effects {
-			if g, ok := f.(stage.Grant); ok && !g.Parallel && s.in(pipeline.Superseded) && uint8(g.Seq) < s.before.top {
+			if g, ok := f.(stage.Grant); ok && !g.Free && s.in(pipeline.Superseded) && uint8(g.Seq) < s.before.top {
 				return false
 			}
 		}
@@ -276,7 +276,7 @@ func fence(m *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
 		last := s.before.fence
 		for _, f := range s.effects {
-			if g, ok := f.(stage.Grant); ok && (!g.Parallel || s.after.mode.parallel()) {
+			if g, ok := f.(stage.Grant); ok && (!g.Free || s.after.mode.parallel()) {
 				if uint8(g.Fence) <= last {
 					return false
 				}
@@ -337,7 +337,7 @@ func ownMode(m *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
 		for _, f := range s.effects {
 			g, ok := f.(stage.Grant)
-			if !ok || g.Parallel {
+			if !ok || g.Free {
 				continue
 			}
 			if e := &c.w.executions[index(g.Execution)-1]; e.version == c.w.pipeline.version && s.after.mode != lockModeOf(m.modeOf(e.version)) {

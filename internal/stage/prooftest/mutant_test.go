@@ -204,7 +204,7 @@ func keepsMode(s stage.State, ev stage.Event) (stage.State, []stage.Effect) {
 func fenceBeside(s stage.State, ev stage.Event) (stage.State, []stage.Effect) {
 	next, effects := stage.Step(s, ev)
 	for _, e := range effects {
-		if g, ok := e.(stage.Grant); ok && g.Parallel && next.Mode != pipeline.Parallel {
+		if g, ok := e.(stage.Grant); ok && g.Free && next.Mode != pipeline.Parallel {
 			next.Fence++
 		}
 	}
@@ -215,7 +215,7 @@ func fenceBeside(s stage.State, ev stage.Event) (stage.State, []stage.Effect) {
 func takesBeside(s stage.State, ev stage.Event) (stage.State, []stage.Effect) {
 	next, effects := stage.Step(s, ev)
 	for _, e := range effects {
-		if g, ok := e.(stage.Grant); ok && g.Parallel && next.Mode != pipeline.Parallel {
+		if g, ok := e.(stage.Grant); ok && g.Free && next.Mode != pipeline.Parallel {
 			next.Owner, next.OwnerSeq = g.Execution, g.Seq
 		}
 	}

@@ -84,7 +84,7 @@ func (w *twin) executionOf(who uint8, want *execution) execution {
 	r := w.execution(who)
 	e := execution{
 		status: statuses[r.Status], stage: uint8(r.Stage), inside: r.Inside, fence: uint8(r.Fence), entry: uint8(r.Entry),
-		abandon: r.Stop != nil && r.Stop.Abandon, again: r.Again, run: want.run, repeats: want.repeats,
+		abandon: r.Stop != nil && r.Stop.Abandon, again: r.Again, retried: len(r.Retried) > 0, run: want.run, repeats: want.repeats,
 		version: uint8(r.Version - 1), cancel: r.Cancel, beside: want.beside, skipped: slices.Contains(r.Skipped, stageName(gated)), outside: r.Outside && r.Mode == pipeline.Parallel,
 	}
 	for i := range want.run + 1 {

@@ -133,6 +133,7 @@ func (e *execution) fields(c *codec) {
 	bit(c, &e.abandon)
 	bit(c, &e.outside)
 	bit(c, &e.again)
+	bit(c, &e.retried)
 	field(c, &e.repeats, 3)
 	field(c, &e.version, 2)
 	bit(c, &e.cancel)
@@ -166,6 +167,6 @@ func (l *lock) fields(c *codec) {
 	}
 	field(c, &l.latest, 3)
 	field(c, &l.latestStatus, 4)
-	field(c, &l.auto, 1)
+	field(c, &l.auto, 2)
 	field(c, &l.top, 3)
 }

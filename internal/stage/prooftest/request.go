@@ -119,7 +119,7 @@ func (c *change) retry(who uint8) bool {
 	l := &c.w.locks[e.stage]
 	c.holds = who + 1
 	old := !c.parallel(e) && !c.retryAnybody && (l.latest != who+1 || l.latestStatus != failed && l.latestStatus != stopped)
-	if e.version != c.w.pipeline.version || e.outside || e.status != failed && e.status != stopped || l.latest == 0 || old {
+	if e.version != c.w.pipeline.version || e.outside || e.status != failed && e.status != stopped || old {
 		return false
 	}
 	e.status, e.abandon = inProgress, false

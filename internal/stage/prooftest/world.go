@@ -98,6 +98,7 @@ type execution struct {
 	abandon bool
 	outside bool  // it ended while it waited, in PARALLEL
 	again   bool  // somebody asked for a retry while it was inside
+	retried bool  // it has had its automatic retry
 	repeats uint8 // how often its current run was sent back into its stage
 	version uint8 // of the pipeline, that it runs
 	cancel  bool  // it was told that the pipeline was updated
@@ -238,7 +239,7 @@ func (m *model) state(in *world, l *lock) stage.State {
 
 // waiter is execution i as it comes to a stage.
 func (m *model) waiter(w *world, i, entry uint8) stage.Waiter {
-	return stage.Waiter{Execution: names[i+1], Seq: int64(i) + 1, Entry: int(entry), Parallel: m.goesBeside && m.parallel(&w.executions[i])}
+	return stage.Waiter{Execution: names[i+1], Seq: int64(i) + 1, Entry: int(entry), Free: m.goesBeside && m.parallel(&w.executions[i])}
 }
 
 // keep writes what the reducer made of l.
