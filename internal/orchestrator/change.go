@@ -32,7 +32,9 @@ type change struct {
 	waiters    map[store.Key]*tracked[record.Waiter]
 	pipelines  map[string]*tracked[record.Pipeline]
 	gates      map[store.Key]*tracked[record.Gate]
+	turnsOf    map[store.Key]*tracked[record.Turns]
 	ruled      []record.ActionID               // rules that this change has ended
+	ended      []*record.Action                // actions that this change has ended
 	begun      map[string]pipeline.Declaration // what executions run that this change adds, by id; their version may not be stored yet
 	extra      []store.Op
 	failed     []*record.Execution // that this change lets fail
@@ -60,6 +62,7 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 			waiters:    map[store.Key]*tracked[record.Waiter]{},
 			pipelines:  map[string]*tracked[record.Pipeline]{},
 			gates:      map[store.Key]*tracked[record.Gate]{},
+			turnsOf:    map[store.Key]*tracked[record.Turns]{},
 			begun:      map[string]pipeline.Declaration{},
 		}
 		if err := f(c); err != nil {
@@ -83,7 +86,7 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 
 // write sends the transaction. Records that were only read become checks.
 func (c *change) write() error {
-	if err := errors.Join(c.settleGates(), c.alert()); err != nil {
+	if err := errors.Join(c.settleGates(), c.settleTurns(), c.alert()); err != nil {
 		return err
 	}
 	ops := append(c.extra, c.outboxRows()...)
@@ -103,6 +106,9 @@ func (c *change) write() error {
 		ops = append(ops, t.op(record.PipelineKey(name)))
 	}
 	for key, t := range c.gates {
+		ops = append(ops, t.op(key))
+	}
+	for key, t := range c.turnsOf {
 		ops = append(ops, t.op(key))
 	}
 	changed := false
