@@ -1,7 +1,6 @@
 package scenarios_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -10,44 +9,51 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sluice-ci/sluice/internal/e2e/stories"
 )
 
-// TestStories plays the stories of package stories in one deployment of all
-// their pipelines: the same scripts that TestStories there plays on a laptop.
-func TestStories(t *testing.T) {
-	stories.Need(t)
-	const dir = "../stories"
-	definitions := t.TempDir()
-	names := stories.Names(t, dir)
-	for _, name := range names {
-		text, err := os.ReadFile(filepath.Join(dir, name, "pipeline.yaml"))
+// told is where the stories lie that are told in scripts.
+const told = "../stories"
+
+// withStories returns a folder of the definitions in pipelines and of those of
+// the stories.
+func withStories(t *testing.T, pipelines string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(pipelines)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range stories.Names(t, told) {
+		text, err := os.ReadFile(filepath.Join(told, name, "pipeline.yaml"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name+".yaml"), text, 0o644)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(definitions, name+".yaml"), text, 0o644); err != nil {
-			t.Fatal(err)
-		}
 	}
-	c := deployed(t, definitions)
-	code := c.servePushes()
-	defer c.minutes()()
-	t.Run("in an account", func(t *testing.T) {
-		for _, name := range names {
-			t.Run(name, func(t *testing.T) {
-				if why, ok := stories.LaptopOnly[name]; ok {
-					t.Skip("left out: " + why)
-				}
-				t.Parallel()
-				c.git("init", "-q", "--bare", "-b", "main", filepath.Join(c.code, name))
-				stories.Play(t, dir, name, stories.Place{Endpoint: c.endpoint, Repository: code + "/" + name, Env: c.aws.Env()})
-			})
-		}
-	})
-	if t.Failed() {
-		c.logs()
+	return dir
+}
+
+// stories plays the very scripts in the deployment that TestStories of package
+// stories plays on a laptop. None of them needs the sweep of each minute.
+func (c *cloud) stories(t *testing.T) {
+	stories.Need(t)
+	code := c.on(t).servePushes()
+	for _, name := range stories.Names(t, told) {
+		t.Run(name, func(t *testing.T) {
+			if why, ok := stories.LaptopOnly[name]; ok {
+				t.Skip("left out: " + why)
+			}
+			t.Parallel()
+			h := c.on(t)
+			h.git("init", "-q", "--bare", "-b", "main", filepath.Join(c.code, name))
+			stories.Play(t, told, name, stories.Place{Endpoint: c.endpoint, Repository: code + "/" + name, Env: c.aws.Env()})
+			if t.Failed() {
+				h.logs()
+			}
+		})
 	}
 }
 
@@ -62,7 +68,13 @@ func (c *cloud) servePushes() string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		backend.ServeHTTP(w, r)
 		if repository, ok := strings.CutSuffix(strings.Trim(r.URL.Path, "/"), "/git-receive-pack"); ok {
-			c.pushed(repository, c.git("-C", filepath.Join(c.code, repository), "rev-parse", "main"))
+			commit, err := exec.Command("git", "-C", filepath.Join(c.code, repository), "rev-parse", "main").Output()
+			if err == nil {
+				err = c.tellOf(repository, strings.TrimSpace(string(commit)))
+			}
+			if err != nil {
+				c.t.Errorf("a push to %s: %v", repository, err)
+			}
 		}
 	}))
 	c.t.Cleanup(server.Close)
@@ -77,24 +89,4 @@ func (c *cloud) git(args ...string) string {
 		c.t.Fatalf("git %v: %v\n%s", args, err, out)
 	}
 	return strings.TrimSpace(string(out))
-}
-
-// minutes lets minutes pass, one every two seconds, until it is told to stop.
-func (c *cloud) minutes() (stop func()) {
-	ctx, cancel := context.WithCancel(c.t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(2 * time.Second):
-			}
-			if err := c.aws.Tick(ctx); err != nil && ctx.Err() == nil {
-				c.t.Error(err)
-			}
-		}
-	}()
-	return func() { cancel(); <-done }
 }

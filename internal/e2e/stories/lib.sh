@@ -78,7 +78,7 @@ await() {
 	# shellcheck disable=SC2053 # a pattern is meant
 	until [[ $seen == $want ]]; do
 		((SECONDS < end)) || fail "waited for: $want" "saw last:   $seen"
-		sleep 0.2
+		sleep 0.5
 		look "$@"
 	done
 	tell
