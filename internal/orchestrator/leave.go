@@ -26,7 +26,7 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	if err != nil {
 		return false, err
 	}
-	if err := errors.Join(c.settleActions(e, latest), c.turnAway(e, d, declared)); err != nil {
+	if err := errors.Join(c.settleActions(e, declared, latest), c.turnAway(e, d, declared)); err != nil {
 		return false, err
 	}
 	cancelled, err := c.cancelled(e)
@@ -177,9 +177,10 @@ func (c *change) latestAction(e *record.Execution, stageName, name string) (*rec
 
 // settleActions ends the actions whose task of the machine is over although
 // nobody said how they ended: the task timed out, or the machine gave up.
-func (c *change) settleActions(e *record.Execution, latest map[string]*record.Action) error {
-	for name, a := range latest {
-		if a.Status != pipeline.InProgress {
+func (c *change) settleActions(e *record.Execution, declared pipeline.Stage, latest map[string]*record.Action) error {
+	for _, d := range declared.Actions {
+		name, a := d.Name, latest[d.Name]
+		if a == nil || a.Status != pipeline.InProgress {
 			continue
 		}
 		a, err := c.action(a.Ref())

@@ -79,16 +79,17 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 	if err != nil {
 		return nil, err
 	}
-	if cancelled || e.Status == pipeline.Stopping || e.Stage != i || !e.Inside {
-		c.answer(in.Token, errorOutdated, "no action may start any more")
-		return nil, nil
-	}
 	prior, err := c.latestAction(e, in.Stage, in.Action)
 	if err == nil && prior != nil {
 		prior, err = c.action(prior.Ref()) // it may end at this moment; then its end is to be told
 	}
 	if err != nil {
 		return nil, err
+	}
+	runs := prior != nil && prior.Status == pipeline.InProgress // and may finish, whoever waits for that
+	if e.Stage != i || !e.Inside || !runs && (cancelled || e.Status == pipeline.Stopping) {
+		c.answer(in.Token, errorOutdated, "no action may start any more")
+		return nil, nil
 	}
 	switch {
 	case prior == nil || prior.Attempt < e.Attempt && prior.Status != pipeline.Succeeded:

@@ -99,8 +99,9 @@ func (c *change) abandonActions(e *record.Execution, declared pipeline.Stage, al
 	if err != nil {
 		return err
 	}
-	for _, known := range latest {
-		if known.Status != pipeline.InProgress {
+	for _, d := range declared.Actions {
+		known := latest[d.Name]
+		if known == nil || known.Status != pipeline.InProgress {
 			continue
 		}
 		a, err := c.action(known.Ref())

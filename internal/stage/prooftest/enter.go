@@ -145,7 +145,7 @@ func (c *change) release(who uint8, s status) {
 // runAction starts the action of a stage (change.startAction).
 func (c *change) runAction(e *execution, in call) {
 	outside := in.task.stage() != e.stage || !e.inside
-	if e.status == stopping || outside && !c.unguardedAction {
+	if e.status == stopping && e.work != running || outside && !c.unguardedAction {
 		c.answer(in, goOn) // an error, which leads to the next Enter as well
 		return
 	}
