@@ -43,7 +43,7 @@ var verbs = []verb{
 		return fields{"pipelineName": "app", "stageName": p.stage, "transitionType": "Inbound"}
 	}, errors: "PipelineNotFound StageNotFound"},
 	{name: "override", operation: "OverrideStageCondition", body: func(p *place) any {
-		return fields{"pipelineName": "app", "stageName": p.stage, "pipelineExecutionId": p.target, "conditionType": p.gate}
+		return fields{"pipelineName": "app", "stageName": p.gatedIn, "pipelineExecutionId": p.gated, "conditionType": p.gate}
 	}, errors: "Conflict PipelineNotFound StageNotFound ConditionNotOverridable NotLatestPipelineExecution ConcurrentPipelineExecutionsLimitExceeded"},
 	// That a pipeline is not there is in no list of UpdatePipeline, whose list is old: see docs/conformance.md.
 	{name: "update", operation: "UpdatePipeline", steps: true, body: func(p *place) any { return fields{"pipeline": p.declaration} },
@@ -72,7 +72,7 @@ type fields map[string]any
 
 func stop(abandon bool) func(*place) any {
 	return func(p *place) any {
-		return fields{"pipelineName": "app", "pipelineExecutionId": p.target, "abandon": abandon, "reason": "enough"}
+		return fields{"pipelineName": "app", "pipelineExecutionId": p.running, "abandon": abandon, "reason": "enough"}
 	}
 }
 
