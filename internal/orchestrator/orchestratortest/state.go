@@ -121,7 +121,7 @@ func (w *World) Finish(ctx context.Context) error {
 			return err
 		}
 		if !more {
-			return w.over()
+			return w.Over()
 		}
 	}
 	return fmt.Errorf("it never ends")
@@ -155,8 +155,8 @@ func (w *World) push(ctx context.Context) (bool, error) {
 
 func byKey(a, b store.Key) int { return strings.Compare(a.PK+" "+a.SK, b.PK+" "+b.SK) }
 
-// over returns what has not ended.
-func (w *World) over() error {
+// Over returns what has not ended, or nil.
+func (w *World) Over() error {
 	for _, e := range w.ledger.executions {
 		if !e.Status.Final() {
 			return fmt.Errorf("execution %d of %s stays %s at stage %d, inside: %v", e.Seq, e.Pipeline, e.Status, e.Stage, e.Inside)

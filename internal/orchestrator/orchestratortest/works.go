@@ -42,6 +42,10 @@ func (p works) Start(_ context.Context, in action.Job) (action.Result, error) {
 	return work.Result, nil
 }
 
+// Provider returns who does jobs of a type in w. It implements action.Catalog,
+// for catalogs that do some jobs in another way.
+func (w *World) Provider(id pipeline.ActionTypeID) action.Provider { return works{w}.Provider(id) }
+
 // ApprovalToken is what the answer to an approval must carry.
 func ApprovalToken(job string) string { return "aaaaaaaa" + strings.TrimPrefix(job, "00000000") }
 

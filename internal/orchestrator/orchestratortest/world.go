@@ -189,8 +189,17 @@ func (w *World) Settle(ctx context.Context) error {
 	return fmt.Errorf("it never comes to rest, after the last of 10,000 steps: %w", err)
 }
 
-// Executions returns all executions of a pipeline, in the order of their starts.
-func (w *World) Executions(name string) []record.Execution {
-	all := slices.SortedFunc(maps.Values(w.ledger.executions), func(a, b record.Execution) int { return int(a.Seq - b.Seq) })
-	return slices.DeleteFunc(all, func(e record.Execution) bool { return e.Pipeline != name })
+// Execution returns the record of an execution, zero if there is none.
+func (w *World) Execution(id string) record.Execution { return w.ledger.executions[id] }
+
+// Latest returns the latest try of an action from try id.Try on, or nil.
+func (w *World) Latest(id record.ActionID) *record.Action {
+	var latest *record.Action
+	for ; ; id.Try++ {
+		a, ok := w.ledger.actions[id.Key()]
+		if !ok {
+			return latest
+		}
+		latest = &a
+	}
 }
