@@ -2,10 +2,11 @@ package orchestrator
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"time"
@@ -34,7 +35,9 @@ type change struct {
 	waiters    map[store.Key]*tracked[record.Waiter]
 	pipelines  map[string]*tracked[record.Pipeline]
 	gates      map[store.Key]*tracked[record.Gate]
+	turnsOf    map[store.Key]*tracked[record.Turns]
 	ruled      []record.ActionID               // rules that this change has ended
+	ended      []*record.Action                // actions that this change has ended
 	begun      map[string]pipeline.Declaration // what executions run that this change adds, by id; their version may not be stored yet
 	extra      []store.Op
 	failed     []*record.Execution // that this change lets fail
@@ -62,6 +65,7 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 			waiters:    map[store.Key]*tracked[record.Waiter]{},
 			pipelines:  map[string]*tracked[record.Pipeline]{},
 			gates:      map[store.Key]*tracked[record.Gate]{},
+			turnsOf:    map[store.Key]*tracked[record.Turns]{},
 			begun:      map[string]pipeline.Declaration{},
 		}
 		err := f(c)
@@ -76,18 +80,25 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 		if try == maxTries {
 			return pipeline.Errorf(pipeline.Conflict, "gave up after %d tries: %w", try, err)
 		}
-		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << min(try, 6)))
 		select {
-		case <-time.After(pause):
+		case <-time.After(pause(try)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
+// pause is how long a change rests before it is decided anew. It takes its
+// chance where ids take theirs, so whoever seeds that repeats both.
+func pause(try int) time.Duration {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return time.Duration(binary.LittleEndian.Uint64(b[:]) % uint64(time.Millisecond<<min(try, 6)))
+}
+
 // write sends the transaction. Records that were only read become checks.
 func (c *change) write() error {
-	if err := errors.Join(c.settleGates(), c.alert()); err != nil {
+	if err := errors.Join(c.settleGates(), c.settleTurns(), c.alert()); err != nil {
 		return err
 	}
 	ops := append(append(c.extra, c.outboxRows()...), c.records()...)
@@ -118,6 +129,9 @@ func (c *change) records() []store.Op {
 		ops = append(ops, t.op(record.PipelineKey(name)))
 	}
 	for key, t := range c.gates {
+		ops = append(ops, t.op(key))
+	}
+	for key, t := range c.turnsOf {
 		ops = append(ops, t.op(key))
 	}
 	return ops
@@ -249,8 +263,14 @@ func (c *change) set(key store.Key, v any) {
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Put, If: store.Any, Value: record.Encode(v)})
 }
 
-// remove deletes a record if it is there.
+// remove deletes a record if it is there, or takes back one that c adds: an
+// execution that starts on what was read too early ends in the same change,
+// and the write finds out.
 func (c *change) remove(key store.Key) {
+	if i := slices.IndexFunc(c.extra, func(op store.Op) bool { return op.Key == key }); i >= 0 {
+		c.extra = slices.Delete(c.extra, i, i+1)
+		return
+	}
 	c.extra = append(c.extra, store.Op{Key: key, Kind: store.Delete, If: store.Any})
 }
 

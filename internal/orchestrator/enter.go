@@ -157,7 +157,7 @@ func (c *change) follow(name, stageName string, effects []stage.Effect) error {
 			if err != nil {
 				return err
 			}
-			if err := c.dismiss(e, stageName, pipeline.SupersededExecution); err != nil {
+			if err := c.dismiss(e, stageName, outcome{execution: pipeline.SupersededExecution}); err != nil {
 				return err
 			}
 		}
@@ -173,10 +173,7 @@ func (c *change) admit(e *record.Execution, stageName string, fence int64) error
 	if err != nil {
 		return err
 	}
-	if s.Latest == nil || s.Latest.Execution != e.ID {
-		s.Retries = record.Retries{}
-	}
-	s.Latest = &record.StageExecution{Execution: e.ID, Status: pipeline.InProgress, Type: e.Type}
+	enters(s, e, pipeline.InProgress)
 	state := events.Started
 	if e.Attempt > 1 && s.Retries.Latest != "" {
 		state = events.Resumed
@@ -191,6 +188,24 @@ func (c *change) admit(e *record.Execution, stageName string, fence int64) error
 		return err
 	}
 	return c.answerWaiter(e, stageName, errorName)
+}
+
+// enters notes that e is the latest to have entered s, and how it stands there.
+func enters(s *record.Stage, e *record.Execution, status pipeline.Status) {
+	if s.Latest == nil || s.Latest.Execution != e.ID {
+		s.Retries = record.Retries{}
+	}
+	s.Latest = &record.StageExecution{Execution: e.ID, Status: status, Type: e.Type}
+}
+
+// stands notes how e stands in s, unless another execution has entered since,
+// and reports whether that is news.
+func stands(s *record.Stage, e *record.Execution, status pipeline.Status) bool {
+	if s.Latest == nil || s.Latest.Execution != e.ID || s.Latest.Status == status {
+		return false
+	}
+	s.Latest.Status = status
+	return true
 }
 
 // admitted delivers a grant to an execution that another transaction let in.
@@ -215,12 +230,13 @@ func (s *Service) admitted(ctx context.Context, in record.Admit) error {
 }
 
 // dismiss ends e, which waits in front of a stage.
-func (c *change) dismiss(e *record.Execution, stageName string, status pipeline.Status) error {
+func (c *change) dismiss(e *record.Execution, stageName string, o outcome) error {
 	if e.Status.Final() {
 		return nil
 	}
-	c.end(e, status, "")
-	return c.answerWaiter(e, stageName, "Sluice."+string(status))
+	e.Outside = true
+	c.end(e, o.execution, o.summary)
+	return c.answerWaiter(e, stageName, "Sluice."+string(o.execution))
 }
 
 // answerWaiter answers the task of e that waits for a stage. If none has come

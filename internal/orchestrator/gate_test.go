@@ -1,6 +1,8 @@
 package orchestrator_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store"
 )
 
 // two returns a condition of two rules with a result.
@@ -216,4 +219,44 @@ func TestRetryEvaluatesAgain(t *testing.T) {
 		}
 	}
 	w.want(id, pipeline.InProgress) // at the approval
+}
+
+// TestStopAtGateUnread: a stop of an execution that waits at a gate fails as the
+// read fails that it needs, whichever that is.
+func TestStopAtGateUnread(t *testing.T) {
+	for left := 0; ; left++ {
+		w := newWorld(t, 1)
+		w.create(behind(record.BeforeEntry, "FAIL"))
+		w.script("", "One", false)
+		id := w.start()
+		w.settle()
+		ports := w.svc.Ports
+		ports.Store = &unread{ports.Store, left}
+		svc, err := orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = svc.StopExecution(t.Context(), orchestrator.Stop{Pipeline: "app", Execution: id, Abandon: true})
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, errUnread) {
+			t.Fatalf("read %d fails, and the stop says %v", left, err)
+		}
+	}
+}
+
+// unread is a store of which one read fails.
+type unread struct {
+	store.Store
+	left int
+}
+
+var errUnread = errors.New("the item could not be read")
+
+func (u *unread) Get(ctx context.Context, key store.Key) (store.Item, error) {
+	if u.left--; u.left == -1 {
+		return store.Item{}, errUnread
+	}
+	return u.Store.Get(ctx, key)
 }

@@ -159,6 +159,7 @@ func (c *change) endAction(e *record.Execution, a *record.Action, status pipelin
 		c.ruled = append(c.ruled, a.Ref())
 		return
 	}
+	c.ended = append(c.ended, a)
 	c.announceAction(e, a, states[status])
 	if a.Token == "" {
 		return

@@ -76,6 +76,8 @@ func (c *change) retryBesideOthers(e *record.Execution, d pipeline.Stage, i int,
 func retryable(e *record.Execution, s *record.Stage, i int, in Retry, version int) error {
 	latest := s.Latest
 	switch {
+	case e.Outside:
+		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: the pipeline execution '%s' ended before it entered it", in.Stage, e.ID)
 	case e.Mode != pipeline.Parallel && latest != nil && latest.Execution != e.ID:
 		return pipeline.Errorf(pipeline.NotLatestPipelineExecution, "The stage '%s' cannot be retried: the pipeline execution '%s' is not the latest one to have entered it; '%s' is", in.Stage, e.ID, latest.Execution)
 	case e.Version != version:

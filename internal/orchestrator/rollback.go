@@ -49,6 +49,8 @@ func (s *Service) RollbackStage(ctx context.Context, in Rollback) (string, error
 // restorable says why a stage cannot go back to target, or nil.
 func restorable(d pipeline.Declaration, i int, st pipeline.Stage, target *record.Execution) error {
 	switch {
+	case d.Type != pipeline.V2:
+		return unable(st.Name, "only pipelines of type V2 can roll back")
 	case i == 0:
 		return unable(st.Name, "it is the source stage")
 	case d.ExecutionMode == pipeline.Parallel:

@@ -68,7 +68,8 @@ func (c *change) prepare(a *record.Action) (discard func()) {
 }
 
 // startAction makes or finds the record of the action that in asks for, and
-// returns it if there is work to be done. Otherwise it has answered the task.
+// returns it if there is work to be done. Otherwise it has answered the task,
+// or noted that it waits for its turn.
 func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in RunRequest) (*record.Action, error) {
 	i, st, err := record.FindStage(d, in.Stage)
 	if err != nil {
@@ -92,6 +93,9 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 	}
 	switch {
 	case prior == nil || prior.Attempt < e.Attempt && prior.Status != pipeline.Succeeded:
+		if waits, err := c.waitsTurn(e, d, st, in); err != nil || waits {
+			return nil, err
+		}
 		return c.newAction(e, d, st, in, 1)
 	case prior.Status == pipeline.Succeeded: // told before, or kept by a retry of what failed
 		c.answer(in.Token, "", "")
@@ -124,6 +128,9 @@ func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipel
 	added := &c.actions[a.Key()].value
 	c.set(record.LatestKey(e.Pipeline, st.Name, a.Name), added.Ref())
 	c.put(record.JobKey(a.ID), added.Ref())
+	if err := c.takeTurn(e, d, st, added); err != nil {
+		return nil, err
+	}
 	job, invalid, err := c.job(e, d, declared, added)
 	if err != nil {
 		return nil, err

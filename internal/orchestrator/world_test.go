@@ -39,6 +39,7 @@ type world struct {
 	events  []bus.Event
 	outcome func(action.Job) action.Result // what a job ends with; nil succeeds
 	started map[string]int                 // how often the work of a job was begun
+	always  func()                         // called behind everything that happens; may be nil
 }
 
 type run struct {
@@ -130,6 +131,9 @@ func (w *world) later(f func() error) {
 	w.todo = append(w.todo, f)
 	if w.faults && w.rng.IntN(5) == 0 {
 		w.todo = append(w.todo, f)
+	}
+	if w.always != nil {
+		w.always()
 	}
 }
 
@@ -345,5 +349,8 @@ func (w *world) happen() {
 			w.t.Fatal(err)
 		}
 		w.todo = append(w.todo, f)
+	}
+	if w.always != nil {
+		w.always()
 	}
 }

@@ -269,3 +269,35 @@ func TestKill(t *testing.T) {
 		t.Error("no child wrote anything")
 	}
 }
+
+// TestMarkComesFirst: a process that dies while it makes the database leaves one
+// that the next process opens. So there is a mark before there is a database.
+func TestMarkComesFirst(t *testing.T) {
+	folder := t.TempDir()
+	inTheWay := filepath.Join(folder, "sluice.db-wal")
+	if err := os.Mkdir(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(folder, sqlite.Options{}); err == nil {
+		t.Fatal("a database without its log was made")
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	other := t.TempDir()
+	if err := open(t, other).Close(); err != nil {
+		t.Fatal(err)
+	}
+	fresh := image(t, other)
+	if err := os.WriteFile(filepath.Join(folder, "sluice.db"), fresh["sluice.db"], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "lock"), fresh["lock"], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlite.Open(folder, sqlite.Options{})
+	if err != nil {
+		t.Fatalf("the start after: %v", err)
+	}
+	db.Close()
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/sluice-ci/sluice/internal/failpoint"
 )
 
 // maxGroup is how many writes share a commit at most, so that the first of
@@ -152,12 +154,12 @@ func (db *DB) commit(group []*write) (done int) {
 	if _, err := c.exec("UPDATE commits SET n = ?", []any{db.commits + 1}); err != nil {
 		return fail(group, fmt.Errorf("commit: %w", err))
 	}
-	if err := c.run(c.commit); err != nil {
+	if err := failpoint.Step("sqlite commit", func() error { return c.run(c.commit) }); err != nil {
 		return fail(group, fmt.Errorf("commit: %w", err))
 	}
 	open = false
 	db.commits++
-	if err := db.mark.raise(db.commits); err != nil {
+	if err := failpoint.Step("sqlite mark", func() error { return db.mark.raise(db.commits) }); err != nil {
 		return fail(group, fmt.Errorf("commit %d is written, its high-water mark is not: %w", db.commits, err))
 	}
 	return len(group)

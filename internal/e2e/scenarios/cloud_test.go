@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -22,6 +23,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/connect"
 	"github.com/sluice-ci/sluice/internal/e2e/services"
 	"github.com/sluice-ci/sluice/internal/e2e/standin"
+	"github.com/sluice-ci/sluice/internal/store/dynamo"
 )
 
 // A cloud is Sluice deployed into a stand-in for AWS.
@@ -84,6 +86,9 @@ func deployed(t *testing.T, pipelines string) *cloud {
 	t.Cleanup(server.Close)
 	c.endpoint = server.URL
 	c.api = client.New(server.URL, nil)
+	if c.records, err = dynamo.New(dynamodb.NewFromConfig(c.aws.Config()), c.outputs["sluice-state"]["TableName"]); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 

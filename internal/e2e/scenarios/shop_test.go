@@ -3,7 +3,6 @@ package scenarios_test
 import (
 	"archive/zip"
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -34,8 +33,6 @@ Resources:
     Type: AWS::SNS::Topic
     Properties: {TopicName: shop-orders}
 `
-
-func cmpText(a, b string) int { return cmp.Compare(a, b) }
 
 func approvalOf(name, stage, action, token, status string) codepipeline.PutApprovalResultInput {
 	return codepipeline.PutApprovalResultInput{
@@ -158,6 +155,7 @@ func (c *cloud) image(content string) string {
 func TestShop(t *testing.T) {
 	c := deployed(t, "testdata/pipelines")
 	c.prepareShop()
+	c.serveTour()
 	t.Run("release", func(t *testing.T) {
 		ids, there := c.on(t).release()
 		_, here := laptop(t, "testdata/pipelines").release()
@@ -170,6 +168,7 @@ func TestShop(t *testing.T) {
 	t.Run("object and image", c.arrivals)
 	t.Run("link", c.links)
 	t.Run("aws cli", c.commandLine)
+	t.Run("gates", c.gates)
 	t.Run("redeployment", c.redeploy)
 	t.Run("policies", c.policies)
 }

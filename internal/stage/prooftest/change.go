@@ -68,11 +68,16 @@ func (c *change) granted(i, who, entry, fence uint8) {
 func (c *change) admit(who, i, fence uint8) {
 	e, l := &c.w.executions[who], &c.w.locks[i]
 	e.inside, e.fence = true, fence
+	c.enters(who, l, inProgress)
+	c.answerWaiter(who, goOn)
+}
+
+// enters notes that an execution is the latest to have entered a stage (enters).
+func (c *change) enters(who uint8, l *lock, s status) {
 	if l.latest != who+1 {
 		l.auto = 0
 	}
-	l.latest, l.latestStatus = who+1, inProgress
-	c.answerWaiter(who, goOn)
+	l.latest, l.latestStatus = who+1, s
 }
 
 // dismiss ends an execution that waits (change.dismiss).

@@ -91,7 +91,8 @@ func (c *change) leave(e *execution, in call) bool {
 	case e.again:
 		c.repeat(e, in)
 		return false
-	case c.AutoRetry && e.stage == 0 && l.auto == 0:
+	case c.AutoRetry && e.stage == 0 && !e.retried:
+		e.retried = true
 		l.auto++
 		c.repeat(e, in)
 		return false

@@ -30,6 +30,7 @@ var invariants = []invariant{
 	{"T2", "the reducer's owner and who waits are those that it told of", ownerTells, nil},
 	{"T3", "the run of an execution that has succeeded ends well", nil, successEndsWell},
 	{"T4", "a run that is sent back into a stage finds a way there", nil, backIsThere},
+	{"T5", "a free stage shows who may retry it: the execution that the reducer let in last", freeShowsLast, nil},
 }
 
 // wrongState returns the first invariant that does not hold in w, or "".
@@ -137,6 +138,17 @@ func ownerTells(m *model, w *world) bool {
 			if e := &w.executions[x.execution]; int(e.stage) != s || e.entry != x.entry || e.inside {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+// freeShowsLast: what is shown to have entered last is what the reducer would
+// let in again, so a retry of it is never refused for good.
+func freeShowsLast(m *model, w *world) bool {
+	for i := range w.locks[:m.Stages] {
+		if l := &w.locks[i]; !m.parallel() && l.owner == 0 && l.latest != l.lastExec {
+			return false
 		}
 	}
 	return true

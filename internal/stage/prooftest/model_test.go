@@ -131,6 +131,9 @@ var findings = []struct {
 	{"5: a retry beside others, where nothing runs any more, sends the run where it has no way",
 		Config{Mode: pipeline.Queued, Executions: 1, Stages: 2, Faults: Faults{Total: 2, Fail: 1, Retry: 1}},
 		func(r *rules) { r.retryRunning = false }, "T4"},
+	{"6: nobody may retry a stage that was granted to one who is stopped before it hears of it",
+		Config{Mode: pipeline.Queued, Executions: 2, Stages: 1, Faults: Faults{Total: 1, Stop: 1}},
+		func(r *rules) { r.endsUnseen = true }, "T5"},
 }
 
 // TestFindings shows each finding by its shortest trace (-v).

@@ -70,7 +70,7 @@ func (w *twin) executionOf(who uint8, want *execution) execution {
 	r := w.execution(who)
 	e := execution{
 		status: statuses[r.Status], stage: uint8(r.Stage), inside: r.Inside, fence: uint8(r.Fence), entry: uint8(r.Entry),
-		abandon: r.Stop != nil && r.Stop.Abandon, again: r.Again, run: want.run, repeats: want.repeats,
+		abandon: r.Stop != nil && r.Stop.Abandon, again: r.Again, outside: r.Outside && w.m.parallel(), retried: len(r.Retried) > 0, run: want.run, repeats: want.repeats,
 	}
 	for i := range want.run + 1 {
 		e.runs[i] = w.runOf(w.runName(who, i))

@@ -127,7 +127,9 @@ func (e *execution) fields(c *codec) {
 	flag(c, &e.told)
 	flag(c, &e.waits)
 	flag(c, &e.abandon)
+	flag(c, &e.outside)
 	flag(c, &e.again)
+	flag(c, &e.retried)
 	field(c, &e.repeats, 3)
 	for i := range e.runs {
 		r := &e.runs[i]
@@ -154,6 +156,6 @@ func (l *lock) fields(c *codec) {
 	}
 	field(c, &l.latest, 3)
 	field(c, &l.latestStatus, 3)
-	field(c, &l.auto, 1)
+	field(c, &l.auto, 2)
 	field(c, &l.top, 3)
 }

@@ -81,7 +81,13 @@ func (c *change) halt(who uint8, abandon bool, s status) {
 	e := &c.w.executions[who]
 	switch {
 	case !e.inside:
+		l := &c.w.locks[e.stage]
+		granted := l.owner == who+1 // it has not heard of it, and ends inside
+		e.outside = c.parallel()    // in the other modes the lock tells
 		c.dismiss(who, s)
+		if granted && !c.endsUnseen {
+			c.enters(who, l, s)
+		}
 		if !c.stopKeepsPlace {
 			c.step(e.stage, stage.Remove{Execution: names[who+1]})
 		}
@@ -91,6 +97,8 @@ func (c *change) halt(who uint8, abandon bool, s status) {
 		}
 		e.runs[e.run].stop = true
 		c.ends(who, s, s)
+	case e.status == stopping && c.w.locks[e.stage].latest == who+1:
+		c.w.locks[e.stage].latestStatus = stopping
 	}
 }
 
@@ -111,7 +119,7 @@ func (c *change) retry(who uint8) bool {
 	l := &c.w.locks[e.stage]
 	c.holds = who + 1
 	old := !c.parallel() && !c.retryAnybody && (l.latest != who+1 || l.latestStatus != failed && l.latestStatus != stopped)
-	if e.status != failed && e.status != stopped || l.latest == 0 || old {
+	if e.status != failed && e.status != stopped || l.latest == 0 || old || e.outside {
 		return false
 	}
 	e.status, e.abandon = inProgress, false

@@ -24,6 +24,7 @@ type rules struct {
 	blindStatus     bool // a dead run makes its execution failed, whatever it was
 	anyRun          bool // calls of former runs count
 	finalGoesOn     bool // calls for executions that have ended count
+	endsUnseen      bool // who is stopped when it was granted a stage and has not heard of it has not entered
 	stopKeepsPlace  bool // who is stopped while it waits keeps its place
 	endHoldsLock    bool // who ends inside a stage keeps it
 	silentDismissal bool // who is dismissed while it waits is not told

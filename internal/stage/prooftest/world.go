@@ -91,7 +91,9 @@ type execution struct {
 	told    bool  // the action's record has the token of the open task
 	waits   bool  // the waiter's record has the token of the open task
 	abandon bool
+	outside bool  // it ended while it waited, in PARALLEL
 	again   bool  // somebody asked for a retry while it was inside
+	retried bool  // it has had its automatic retry
 	repeats uint8 // how often its current run was sent back into its stage
 	runs    [maxRuns]run
 }
