@@ -205,7 +205,7 @@ func answer(approved bool) func(p *play) error {
 			return err
 		}
 		_, err = p.world.PutApproval(context.Background(), orchestrator.Approval{
-			Pipeline: "app", Stage: "Work", Action: "Act", Token: request.Token, Approved: approved,
+			Pipeline: "app", Stage: "Work", Action: "Act", Token: request.Token, Approved: approved, By: "me",
 		})
 		return err
 	}

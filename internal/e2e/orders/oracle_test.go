@@ -96,7 +96,7 @@ func (p *play) told(e event, a *record.Action) (pipeline.Status, pipeline.Code) 
 // answered is told for an approval.
 func (p *play) answered(a *record.Action, end pipeline.Status) (pipeline.Status, pipeline.Code) {
 	switch {
-	case a.Result.Token == "", a.Status == pipeline.Abandoned:
+	case a.Result.Token == "", a.Status.Final() && a.UpdatedBy == "": // it was not asked for yet, or ended without an answer
 		return a.Status, pipeline.InvalidApprovalToken
 	case a.Status.Final():
 		return a.Status, pipeline.ApprovalAlreadyCompleted
