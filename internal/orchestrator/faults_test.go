@@ -87,8 +87,8 @@ func walk(t *testing.T, d pipeline.Declaration, seed uint64) {
 			t.Errorf("%s seed %d: stage %s is left as %+v", mode, seed, st.Name, s.Value.Lock)
 		}
 	}
-	for name, r := range w.runs {
-		if r.state.Status == "RUNNING" {
+	for name, r := range w.Runs {
+		if r.State.Status == "RUNNING" {
 			t.Errorf("%s seed %d: machine run %s never ends", mode, seed, name)
 		}
 	}

@@ -232,7 +232,7 @@ func (p *play) call(e event) error {
 	}
 	p.provider.before, p.provider.after = e == intent, e == start
 	defer func() { p.provider.before, p.provider.after = false, false }()
-	err := p.world.Call(context.Background(), p.calls[n])
+	err := orchestratortest.Call(context.Background(), p.world.Service, p.calls[n])
 	if p.kind.rule {
 		err = errors.Join(err, p.beginRule())
 	}
@@ -291,7 +291,7 @@ func (p *play) heal() {
 		p.settle(true)
 		if p.died {
 			p.recall()
-			p.must(p.world.Call(ctx, p.calls[len(p.calls)-1]))
+			p.must(orchestratortest.Call(ctx, p.world.Service, p.calls[len(p.calls)-1]))
 			p.died = false
 			p.settle(true)
 		}

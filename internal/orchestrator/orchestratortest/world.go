@@ -25,9 +25,9 @@ var Home = orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}
 // concurrent use.
 type World struct {
 	*orchestrator.Service
-	Clock  time.Time        // moves a millisecond each time it is read
+	Machines
+	Clock  time.Time        // moves a millisecond each time the service reads it
 	Todo   []Thing          // what waits to happen, oldest first
-	Runs   map[string]*Run  // of machines, by name
 	Jobs   map[string]*Work // by id
 	Broken []string         // what broke an invariant
 
@@ -58,8 +58,8 @@ type Options struct {
 // New returns a world in which nothing has happened.
 func New(opts Options) *World {
 	w := &World{
-		Clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Runs:  map[string]*Run{}, Jobs: map[string]*Work{},
+		Clock:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Machines: Machines{Runs: map[string]*Run{}}, Jobs: map[string]*Work{},
 		Failing: map[string]bool{}, Waiting: map[string]bool{},
 		items: new(memory.Store), ledger: newLedger(), lines: map[store.Key]line{},
 	}
@@ -94,7 +94,7 @@ func (w *World) serve(opts Options) {
 	if opts.Wrap != nil {
 		front = opts.Wrap(front)
 	}
-	ports := orchestrator.Ports{Store: store.Observe(front, w.Committed), Machine: machines{w}, Catalog: opts.Catalog}
+	ports := orchestrator.Ports{Store: store.Observe(front, w.Committed), Machine: &w.Machines, Catalog: opts.Catalog}
 	if opts.Catalog == nil {
 		ports.Catalog = works{w}
 	}
@@ -102,6 +102,17 @@ func (w *World) serve(opts Options) {
 	w.Service, err = orchestrator.New(ports, Home, orchestrator.Options{Now: w.tick, NewID: w.newID})
 	if err != nil {
 		panic(err) // it has all that it asks for
+	}
+	w.Machines = Machines{Runs: w.Runs, Text: w.Records.Version, Now: func() time.Time { return w.Clock }, Follow: w.follow}
+}
+
+// follow has what follows from a step of a machine wait.
+func (w *World) follow(run string, effect engine.Effect) {
+	switch f := effect.(type) {
+	case engine.Invoke:
+		w.Todo = append(w.Todo, Thing{Call: &f})
+	case engine.Ended:
+		w.Todo = append(w.Todo, Thing{Ended: run})
 	}
 }
 
@@ -136,27 +147,27 @@ func (w *World) Do(ctx context.Context, t Thing) error {
 	case t.Row != nil:
 		return w.Act(ctx, *t.Row)
 	case t.Call != nil:
-		return w.Call(ctx, *t.Call)
+		return Call(ctx, w.Service, *t.Call)
 	case t.Done != "":
 		return w.End(ctx, t.Done, pipeline.Succeeded)
 	}
 	return w.Ended(ctx, t.Ended, "it ended")
 }
 
-// Call calls a function as a machine does.
-func (w *World) Call(ctx context.Context, f engine.Invoke) error {
+// Call has s do what a machine calls a function for.
+func Call(ctx context.Context, s *orchestrator.Service, f engine.Invoke) error {
 	if f.Function == compile.Local.Stage {
 		in, err := Payload[orchestrator.EnterRequest](f)
 		if err != nil {
 			return err
 		}
-		return w.Enter(ctx, in)
+		return s.Enter(ctx, in)
 	}
 	in, err := Payload[orchestrator.RunRequest](f)
 	if err != nil {
 		return err
 	}
-	return w.RunAction(ctx, in)
+	return s.RunAction(ctx, in)
 }
 
 // Payload returns what a call says.
