@@ -2,7 +2,6 @@ package orders
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -104,7 +103,8 @@ func (p *play) answered(a *record.Action, end pipeline.Status) (pipeline.Status,
 	return end, ""
 }
 
-// answeredJob is told for a function: its answer is heeded by an errand.
+// answeredJob is told for a function, whose answer is heeded by an errand. It
+// notes the answer that counts.
 func (p *play) answeredJob(e event, now, end pipeline.Status) (pipeline.Status, pipeline.Code) {
 	switch {
 	case p.begun == 0:
@@ -180,6 +180,4 @@ func (p *play) finish() {
 		p.wrong("the execution is %s (%s); want %s, with the action %s", ex.Status, ex.StatusSummary, want, after)
 	}
 	p.problems = append(p.problems, p.world.Broken...)
-	slices.Sort(p.problems)
-	p.problems = slices.Compact(p.problems)
 }

@@ -126,12 +126,6 @@ func (w *World) newID() string {
 	return fmt.Sprintf("00000000-0000-4000-8000-%012d", w.ids)
 }
 
-// NextID returns the n-th id that the service will give out, from 1 on.
-func (w *World) NextID(n int) string {
-	ahead := World{ids: w.ids + n - 1}
-	return ahead.newID()
-}
-
 // Committed holds a commit against the invariants and has its outbox row wait.
 // A store that fails after it has written calls it itself.
 func (w *World) Committed(ops []store.Op) {
