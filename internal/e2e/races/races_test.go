@@ -197,7 +197,7 @@ func (m *meeting) String() string { return m.verbs[0].name + " and " + m.verbs[1
 // TestRaces plays every pair of verbs, and each with itself: in the short form
 // in some situations, in the long one in all.
 func TestRaces(t *testing.T) {
-	e, every := effort{orders: 4, seeds: 1}, 3
+	e, every := effort{orders: 4, seeds: 1}, 4
 	if proving() {
 		e, every = effort{orders: 300, seeds: 14}, 1
 	}

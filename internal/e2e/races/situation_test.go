@@ -25,6 +25,7 @@ type place struct {
 	passed      string // an execution that the stage may be rolled back to
 	token       string // of the approval that waits, or the last that did
 	gate        string // BEFORE_ENTRY, ON_SUCCESS
+	job         string // that a function was invoked for
 }
 
 // A situation is how a place comes to be. Before begin, one execution has gone
@@ -68,6 +69,15 @@ var situations = []situation{
 	{name: "a build runs, and another execution waits", stage: "Build", begin: func(p *place) {
 		p.world.Waiting["Compile"] = true
 		p.target = p.start()
+		p.start()
+		clear(p.world.Waiting)
+	}},
+	{name: "a function works, and another execution waits", stage: "Build", change: func(d *pipeline.Declaration) {
+		d.Stages[1].Actions[0] = action("Compile", pipeline.Invoke, "Lambda", 1, "Code", "Bin", map[string]string{"FunctionName": "fn"})
+	}, begin: func(p *place) {
+		p.world.Waiting["Compile"] = true
+		p.target = p.start()
+		p.job = p.world.Latest(record.ActionID{Execution: p.target, Attempt: 1, Stage: "Build", Name: "Compile", Try: 1}).ID
 		p.start()
 		clear(p.world.Waiting)
 	}},
@@ -159,7 +169,7 @@ func condition(i int, kind record.GateKind) func(*pipeline.Declaration) {
 
 // prepare plays a situation.
 func (s situation) prepare(t *testing.T) *place {
-	p := &place{t: t, world: orchestratortest.New(orchestratortest.Options{}), declaration: app(), stage: s.stage, gate: "BEFORE_ENTRY"}
+	p := &place{t: t, world: orchestratortest.New(orchestratortest.Options{}), declaration: app(), stage: s.stage, gate: "BEFORE_ENTRY", job: "ffffffff-0000-4000-8000-000000000000"}
 	p.declaration.ExecutionMode = s.mode
 	if s.mode == "" {
 		p.declaration.ExecutionMode = pipeline.Superseded

@@ -49,6 +49,11 @@ var verbs = []verb{
 		errors: "InvalidStageDeclaration InvalidActionDeclaration InvalidBlockerDeclaration InvalidStructure LimitExceeded PipelineNotFound"},
 
 	{name: "delete", operation: "DeletePipeline", ends: true, body: func(*place) any { return fields{"name": "app"} }, errors: "ConcurrentModification"},
+	{name: "a function has done its job", operation: "PutJobSuccessResult", body: func(p *place) any { return fields{"jobId": p.job} },
+		errors: "JobNotFound InvalidJobState OutputVariablesSizeExceeded"},
+	{name: "a function cannot do its job", operation: "PutJobFailureResult", body: func(p *place) any {
+		return fields{"jobId": p.job, "failureDetails": fields{"type": "JobFailed", "message": "no"}}
+	}, errors: "JobNotFound InvalidJobState"},
 	{name: "what waits happens", happens: func(ctx context.Context, w *orchestratortest.World) error {
 		if len(w.Todo) == 0 {
 			return nil
