@@ -22,7 +22,8 @@ func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
 type meeting struct {
 	*place
 	verbs   [2]verb
-	forgets bool // its store looks at no version
+	forgets bool    // its store looks at no version
+	granted [2]bool // what each asks for, when it is first in a serial order
 }
 
 // An outcome is all that came of a meeting.
@@ -72,6 +73,9 @@ func (m *meeting) serial() (all expected, problems []string) {
 	all = expected{}
 	for c := (&merges{}); ; {
 		o, w := m.play(c)
+		for i, first := range []string{"a", "b"} {
+			m.granted[i] = m.granted[i] || o.results[i] == ok && strings.HasPrefix(strings.ToLower(string(o.trace)), first)
+		}
 		if _, known := all[o.key()]; !known {
 			all[o.key()] = o
 			problems = append(problems, m.wrong(o, w)...)
@@ -80,17 +84,6 @@ func (m *meeting) serial() (all expected, problems []string) {
 			return all, problems
 		}
 	}
-}
-
-// both reports whether each verb can have its way.
-func (m *meeting) both(all expected) bool {
-	var alone [2]bool
-	for _, o := range all {
-		for i, first := range []string{"a", "b"} {
-			alone[i] = alone[i] || o.results[i] == ok && strings.HasPrefix(strings.ToLower(string(o.trace)), first)
-		}
-	}
-	return alone[0] && alone[1]
 }
 
 // wrong returns what is wrong with an outcome whatever the order. w is brought
@@ -172,7 +165,7 @@ type effort struct{ orders, seeds int }
 func (m *meeting) hold(e effort, seed uint64, y *tally) []string {
 	serial, problems := m.serial()
 	y.meetings++
-	if y.serial += len(serial); m.both(serial) {
+	if y.serial += len(serial); m.granted[0] && m.granted[1] {
 		y.both[m.String()] = true
 	}
 	s := &search{}
