@@ -206,7 +206,7 @@ func (s *System) sweep(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			if err := s.Service.Sweep(ctx); err != nil && ctx.Err() == nil {
+			if err := errors.Join(s.pump.look(ctx), s.Service.Sweep(ctx)); err != nil && ctx.Err() == nil {
 				s.opts.Log.Warn("sweep", "err", err)
 			}
 		case <-ctx.Done():

@@ -14,7 +14,9 @@ import (
 )
 
 // A pump delivers outbox rows: those that a commit just made, and at boot
-// those that a crash left. It stands for the DynamoDB stream of the cloud.
+// those that a crash left. It stands for the DynamoDB stream of the cloud, and
+// for the sweep beside it: of a commit that was reported as failed nobody hears,
+// so it looks into the outbox from time to time.
 //
 // Rows that answer or steer the machine are delivered at once and side by side:
 // a run waits for them. Announcements, and the deletion of what was delivered,
@@ -28,6 +30,9 @@ type pump struct {
 	wg      sync.WaitGroup
 	open    atomic.Int64 // rows that were taken and are not delivered
 	closing atomic.Bool  // the system closes; what fails now is delivered by the next one
+
+	mu   sync.Mutex
+	held map[store.Key]bool // rows that were taken and not deleted; guarded by mu
 
 	slots chan struct{}
 	hurry chan struct{}           // closed when nothing is gathered any more
@@ -47,7 +52,7 @@ func newPump(log *slog.Logger) *pump {
 	ctx, stop := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
 	return &pump{
-		log: log, ctx: ctx, stop: stop, slots: make(chan struct{}, maxDeliveries), hurry: hurry,
+		log: log, ctx: ctx, stop: stop, held: map[store.Key]bool{}, slots: make(chan struct{}, maxDeliveries), hurry: hurry,
 		news: newLane[orchestrator.Row](hurry), done: newLane[store.Key](hurry),
 	}
 }
@@ -55,14 +60,21 @@ func newPump(log *slog.Logger) *pump {
 // start begins to deliver for s, first of all what was left over.
 func (p *pump) start(s *orchestrator.Service) error {
 	p.service = s
-	rows, err := s.Outbox(p.ctx)
-	if err != nil {
+	if err := p.look(p.ctx); err != nil {
 		return err
 	}
 	p.wg.Go(p.announce)
 	p.wg.Go(p.clear)
-	p.take(rows)
 	return nil
+}
+
+// look takes what lies in the outbox and nobody has taken.
+func (p *pump) look(ctx context.Context) error {
+	rows, err := p.service.Outbox(ctx)
+	if err == nil {
+		p.take(rows)
+	}
+	return err
 }
 
 // drain waits a moment for what is under way to be delivered, so that a
@@ -84,8 +96,15 @@ func (p *pump) close() {
 // observe is called with every transaction that was committed.
 func (p *pump) observe(ops []store.Op) { p.take(orchestrator.RowsOf(ops)) }
 
+// take delivers rows, but for those that it has taken before.
 func (p *pump) take(rows []orchestrator.Row) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, row := range rows {
+		if p.held[row.Key] {
+			continue
+		}
+		p.held[row.Key] = true
 		p.open.Add(1)
 		p.wg.Go(func() {
 			if p.do(row, p.service.Act) {
@@ -138,8 +157,18 @@ func (p *pump) clear() {
 	for keys := range p.done.batches(p.ctx, gatherDone) {
 		for chunk := range slices.Chunk(keys, store.MaxOps) {
 			if err := p.service.Delivered(p.ctx, chunk); err != nil && !p.closing.Load() {
-				p.log.Warn("delivered rows stay in the outbox until the next start", "err", err)
+				p.log.Warn("delivered rows stay in the outbox and are delivered again", "err", err)
 			}
+			p.forget(chunk)
 		}
+	}
+}
+
+// forget lets rows be taken again that still lie there when it is looked.
+func (p *pump) forget(keys []store.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, key := range keys {
+		delete(p.held, key)
 	}
 }
