@@ -51,7 +51,7 @@ var rare = []string{"sqlite mark reset", "engine checkpoint", "engine timer", "e
 var busy = []string{"sqlite commit", "sqlite mark", "sqlite mark sync", "engine answer", "store Enter", "store report", "store RunAction", "machine Succeed", "bus Publish"}
 
 // tinder has the machine call a function again after a while, for the timers.
-const tinder = "store Enter\terror-before\t3\nstore Enter\terror-before\t9\n"
+const tinder = "store Enter\terror-before\t5\nstore Enter\terror-before\t20\nstore Enter\terror-before\t80\n"
 
 // matrix returns the failures of these modes, each at a random one of its
 // first times.
