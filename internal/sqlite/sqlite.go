@@ -135,7 +135,7 @@ func (db *DB) open(unclean, acceptLoss bool) error {
 		db.log.Warn("loss accepted", "folder", db.folder, "commits", have, "mark", db.mark.value, "err", loss)
 	}
 	if !exists { // whoever dies from here on leaves a mark with the database
-		if err := db.mark.reset(have); err != nil {
+		if err := failpoint.Step("sqlite mark reset", func() error { return db.mark.reset(have) }); err != nil {
 			return err
 		}
 	}
