@@ -67,7 +67,9 @@ func TestNoOrphans(t *testing.T) {
 func sleepers(t *testing.T, folder string, behind int) []string {
 	t.Helper()
 	var pids []string
-	await(t, func() string { return fmt.Sprintf("two processes of a build behind %d others; there are %v", behind, pids) }, func() bool {
+	await(t, func() string {
+		return fmt.Sprintf("two processes of a build behind %d others; there are %v", behind, pids)
+	}, func() bool {
 		text, err := os.ReadFile(filepath.Join(folder, "pids"))
 		pids = strings.Fields(string(text))
 		return err == nil && len(pids) >= behind+2 && alive(pids[behind:behind+2]) == 2
