@@ -247,6 +247,11 @@ func (f *findings) kept() {
 			f.t.Errorf("the acknowledged execution %s of %s is gone", s.id, s.pipeline)
 		}
 	}
+	for id, e := range f.executions {
+		if e.Trigger.Type == "StartPipelineExecution" && e.Type == record.Standard && !ours[id] {
+			f.t.Errorf("execution %s of %s is not the answer to any start: a start happened twice", id, e.Pipeline)
+		}
+	}
 	for key, a := range f.answers {
 		want := map[bool]pipeline.Status{true: pipeline.Succeeded, false: pipeline.Failed}[a.approved]
 		found := false
