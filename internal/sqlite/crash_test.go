@@ -3,8 +3,11 @@ package sqlite_test
 import (
 	"bufio"
 	"bytes"
+	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -328,4 +331,66 @@ func TestMarkComesFirst(t *testing.T) {
 		t.Fatalf("the start after: %v", err)
 	}
 	db.Close()
+}
+
+// TestMadeHalf: SQLite makes the file under a journal of another kind before it
+// keeps a log. A process that dies meanwhile leaves that journal, which whoever
+// only looks cannot play back.
+func TestMadeHalf(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other.db")
+	db, err := sql.Open("sqlite", other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, statement := range []string{
+		"PRAGMA journal_mode = DELETE", "PRAGMA cache_size = 2", "CREATE TABLE half (x)",
+		"INSERT INTO half WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) SELECT randomblob(500) FROM n",
+		"BEGIN", "UPDATE half SET x = randomblob(500)",
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	folder := t.TempDir()
+	if err := open(t, folder).Close(); err != nil { // for its mark
+		t.Fatal(err)
+	}
+	files := map[string]string{"sluice.db": other, "sluice.db-journal": other + "-journal"}
+	for name, from := range files {
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mark := make([]byte, 512+12)
+	for slot := range 2 { // number 0, as before the first commit
+		binary.BigEndian.PutUint32(mark[slot*512+8:], crc32.Checksum(mark[:8], crc32.MakeTable(crc32.Castagnoli))^^uint32(0))
+	}
+	for lost, want := range map[bool]bool{false: true, true: false} {
+		again := restore(t, image(t, folder))
+		b, err := os.ReadFile(filepath.Join(folder, "sluice.db-journal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(again, "sluice.db-journal"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !lost {
+			if err := os.WriteFile(filepath.Join(again, "highwater"), mark, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		db, err := sqlite.Open(again, sqlite.Options{})
+		if (err == nil) != want {
+			t.Errorf("commits were acknowledged: %v; Open: %v; want success %v", lost, err, want)
+		}
+		if err == nil {
+			db.Close()
+		}
+	}
 }

@@ -165,6 +165,11 @@ func inspect(path string, unclean bool) (commits int64, exists bool, err error) 
 	} else if err != nil {
 		return 0, false, err
 	}
+	// Such a journal is there only until the file keeps a log, and so before its
+	// first commit. Who only looks cannot play it back.
+	if _, err := os.Stat(path + "-journal"); err == nil {
+		return 0, true, nil
+	}
 	c, err := connect(path, true)
 	if err != nil {
 		return 0, true, fmt.Errorf("%s: %w", path, err)
