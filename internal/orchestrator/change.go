@@ -34,6 +34,7 @@ type change struct {
 	waiters    map[store.Key]*tracked[record.Waiter]
 	pipelines  map[string]*tracked[record.Pipeline]
 	gates      map[store.Key]*tracked[record.Gate]
+	absent     map[store.Key]bool              // first tries of actions that had not begun when they were looked for
 	ruled      []record.ActionID               // rules that this change has ended
 	begun      map[string]pipeline.Declaration // what executions run that this change adds, by id; their version may not be stored yet
 	extra      []store.Op
@@ -62,6 +63,7 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 			waiters:    map[store.Key]*tracked[record.Waiter]{},
 			pipelines:  map[string]*tracked[record.Pipeline]{},
 			gates:      map[store.Key]*tracked[record.Gate]{},
+			absent:     map[store.Key]bool{},
 			begun:      map[string]pipeline.Declaration{},
 		}
 		if err := f(c); err != nil {
@@ -113,6 +115,11 @@ func (c *change) write() error {
 	}
 	for key, t := range c.gates {
 		ops = append(ops, t.op(key))
+	}
+	for key := range c.absent {
+		if c.actions[key] == nil { // it is not added by c itself
+			ops = append(ops, store.Op{Key: key, Kind: store.Check})
+		}
 	}
 	changed := false
 	for _, op := range ops {
