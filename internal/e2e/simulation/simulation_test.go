@@ -39,6 +39,9 @@ func TestSimulation(t *testing.T) {
 				fmt.Println(l)
 			}
 		}
+		if *verboseSeed {
+			fmt.Println("HASH", w.log.sum.Sum64())
+		}
 		if w.over() {
 			t.Errorf("seed %d: %s: %s\nreplay: go test -run 'TestSimulation$' ./internal/e2e/simulation -seed %d -v", seed, w.broken.what, w.broken.text, seed)
 		}

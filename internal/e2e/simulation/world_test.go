@@ -246,8 +246,9 @@ func (w *world) open() {
 		Data: w.folder, URL: "http://127.0.0.1:4317", Ports: w.ports(gate),
 		Seams: local.Seams{
 			Kept: &kept, Hears: w.hears,
-			Work: func(x local.Work) local.Work { return work{x, gate, w} },
-			Tune: func(o *orchestrator.Options) { o.Now = func() time.Time { return time.Now().Add(w.skew) } },
+			Deliveries: 10_000, // who gets one of few slots is for the scheduler to say, not for the seed
+			Work:       func(x local.Work) local.Work { return work{x, gate, w} },
+			Tune:       func(o *orchestrator.Options) { o.Now = func() time.Time { return time.Now().Add(w.skew) } },
 		},
 	}
 	w.log.line("OPEN %d", w.process)
