@@ -165,7 +165,7 @@ func (w *world) elsewhere() bool {
 
 // finish ends work that is under way, and has somebody tell of it or not.
 func (w *world) finish(j *job) {
-	j.result = w.works.end(j.job)
+	j.result, j.ended = w.works.end(j.job), time.Now()
 	w.log.line("END job %s %s", j.job.ID, j.result.Status)
 	r := w.audit.actions[w.audit.jobs[j.job.ID]]
 	if r != nil && r.Result.ExternalID == "" {
