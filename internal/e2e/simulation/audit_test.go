@@ -179,7 +179,12 @@ func (a *audit) removed(key store.Key) {
 	}
 }
 
-func (a *audit) acted(row record.Outbox) { a.wasActed[row.ID] = true }
+func (a *audit) acted(row record.Outbox) {
+	if !a.wasActed[row.ID] {
+		a.w.healed("row", row.Created.Add(-a.w.skew))
+	}
+	a.wasActed[row.ID] = true
+}
 
 // announced notes that a row is told. A request that was answered meanwhile
 // need not be made any more, and a message that nobody took for a day counts as

@@ -165,7 +165,7 @@ func (w *world) elsewhere() bool {
 
 // finish ends work that is under way, and has somebody tell of it or not.
 func (w *world) finish(j *job) {
-	j.result = w.works.end(j.job)
+	j.result, j.ended = w.works.end(j.job), time.Now()
 	w.log.line("END job %s %s", j.job.ID, j.result.Status)
 	r := w.audit.actions[w.audit.jobs[j.job.ID]]
 	if r != nil && r.Result.ExternalID == "" {
@@ -216,7 +216,7 @@ func (w *world) settle() {
 		p.unnoticed = 0
 	}
 	w.log.line("SETTLE")
-	since := time.Now()
+	since, rest := time.Now(), 0
 	for commits := w.audit.commits; !w.over(); w.look() {
 		w.look()
 		if w.audit.commits > commits {
@@ -229,10 +229,15 @@ func (w *world) settle() {
 		if w.sys != nil && (w.help() || w.elsewhere()) {
 			continue
 		}
-		if w.sys != nil && w.atRest() {
+		switch {
+		case w.sys == nil || !w.atRest():
+			rest = 0
+		case rest == 3: // runs that wait before they call again have come by then
 			return
+		default:
+			rest++
 		}
-		if time.Since(since) > patience {
+		if time.Since(since) > patience && rest == 0 {
 			w.violated("I3", "nothing has happened for %v, and something is left to do:\n%s", patience, w.audit.describe())
 		}
 		w.pass(time.Minute)

@@ -111,6 +111,9 @@ func (a *audit) action(ch changed[record.Action]) {
 		}
 		return
 	}
+	if j := a.w.works.jobs[r.ID]; j != nil && !j.ended.IsZero() && r.Status.Final() && !before.Status.Final() {
+		a.w.healed("work", j.ended)
+	}
 	if before.Status.Final() && (r.Status != before.Status || r.UpdatedBy != before.UpdatedBy || r.Result.Summary != before.Result.Summary) {
 		a.w.violated("P6", "action %s goes from %s (%s) to %s (%s)", r.Ref(), before.Status, before.Result.Summary, r.Status, r.Result.Summary)
 	}

@@ -29,6 +29,7 @@ type job struct {
 	process bool // it dies with the system
 	silent  bool // nobody tells of its end
 	stopped bool
+	ended   time.Time
 }
 
 func newWorks(w *world) *works {

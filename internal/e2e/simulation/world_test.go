@@ -58,6 +58,10 @@ type world struct {
 	skew    time.Duration
 	settled bool // faults have ceased
 
+	script  func()                 // what happens instead of steps
+	defined []pipeline.Declaration // instead of drawn ones
+	latest  map[string]time.Duration
+
 	disturbedRuns map[string]bool
 	tokens        map[string]string // newest, by run
 	steps, events int
@@ -159,6 +163,11 @@ func (w *world) comesLate(execution, run string) {
 	}
 }
 
+// healed notes how late something was noticed.
+func (w *world) healed(what string, since time.Time) {
+	w.latest[what] = max(w.latest[what], time.Since(since))
+}
+
 // later adds an errand of the process.
 func (w *world) later(name string, f func(context.Context) error) {
 	w.pending = append(w.pending, errand{name, true, f})
@@ -173,7 +182,10 @@ func (w *world) spawn(name string, f func(context.Context)) {
 func (w *world) simulate() {
 	defer w.end()
 	w.begin()
-	for !w.over() && w.steps < w.plan.steps {
+	if w.script != nil {
+		w.script()
+	}
+	for w.script == nil && !w.over() && w.steps < w.plan.steps {
 		w.step()
 	}
 	w.settle()
@@ -213,6 +225,9 @@ func (w *world) begin() {
 	w.quietly(func() bool { return w.sys == nil })
 	for i, mode := range w.plan.modes {
 		d := declaration(w.rng, fmt.Sprintf("p%d", i), mode, 1+w.rng.IntN(3))
+		if w.defined != nil {
+			d = w.defined[i]
+		}
 		ready := false
 		w.spawn("make "+d.Name, func(ctx context.Context) {
 			if _, err := w.sys.Service.CreatePipeline(ctx, orchestrator.Create{Declaration: d}); err != nil {
@@ -246,8 +261,9 @@ func (w *world) open() {
 		Data: w.folder, URL: "http://127.0.0.1:4317", Ports: w.ports(gate),
 		Seams: local.Seams{
 			Kept: &kept, Hears: w.hears,
-			Work: func(x local.Work) local.Work { return work{x, gate, w} },
-			Tune: func(o *orchestrator.Options) { o.Now = func() time.Time { return time.Now().Add(w.skew) } },
+			Deliveries: 10_000, // who gets one of few slots is for the scheduler to say, not for the seed
+			Work:       func(x local.Work) local.Work { return work{x, gate, w} },
+			Tune:       func(o *orchestrator.Options) { o.Now = func() time.Time { return time.Now().Add(w.skew) } },
 		},
 	}
 	w.log.line("OPEN %d", w.process)
@@ -361,7 +377,7 @@ func (w *world) end() {
 func play(t *testing.T, seed uint64, change func(*world)) *world {
 	w := &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 14)), covered: map[string]int{}, acts: map[string]bool{},
-		disturbedRuns: map[string]bool{}, tokens: map[string]string{},
+		latest: map[string]time.Duration{}, disturbedRuns: map[string]bool{}, tokens: map[string]string{},
 	}
 	w.plan = planOf(w.rng)
 	w.works = newWorks(w)
