@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
@@ -78,7 +79,7 @@ func (w *world) fate(c *call) fate {
 	if ofStore[c.port] {
 		rate = w.plan.storeBad
 	}
-	if w.rng.IntN(100) >= rate {
+	if w.plan.readable && c.port == reads || w.rng.IntN(100) >= rate {
 		return done
 	}
 	all := repertoire[c.port]
@@ -149,14 +150,18 @@ func (w *world) elsewhere() bool {
 		return false
 	}
 	jobs := w.works.underWay()
+	if w.settled { // what was abandoned has to be stopped by the system
+		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return w.audit.over(j.job.ID) })
+	}
 	n := len(jobs) + len(w.pending)
 	if n == 0 {
 		return false
 	}
 	if i := w.rng.IntN(n); i < len(jobs) {
-		if !jobs[i].silent || w.settled {
-			w.finish(jobs[i])
+		if jobs[i].silent && !w.settled { // it ends when somebody asks
+			return false
 		}
+		w.finish(jobs[i])
 	} else {
 		w.run(i - len(jobs))
 	}

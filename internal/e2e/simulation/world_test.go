@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,8 +50,9 @@ type world struct {
 	process int           // counts processes
 	inside  sync.WaitGroup
 
-	people  int // how many acts there were
-	busy    int // how many are under way
+	people  int        // how many acts there were
+	busy    int        // how many are under way
+	mu      sync.Mutex // of what callers note that one commit of the engine lets go on together
 	acts    map[string]bool
 	pending []errand // that may happen later
 	outage  bool     // nobody takes messages
@@ -58,9 +60,12 @@ type world struct {
 	skew    time.Duration
 	settled bool // faults have ceased
 
-	script  func()                 // what happens instead of steps
-	defined []pipeline.Declaration // instead of drawn ones
-	latest  map[string]time.Duration
+	script  func()                   // what happens instead of steps
+	defined []pipeline.Declaration   // instead of drawn ones
+	latest  map[string]time.Duration // how late things were noticed that nobody told of
+
+	unheardEnds bool                 // nobody hears of the end of a run
+	abortedAt   map[string]time.Time // runs
 
 	disturbedRuns map[string]bool
 	tokens        map[string]string // newest, by run
@@ -117,12 +122,18 @@ func (w *world) violated(what, format string, args ...any) {
 }
 
 func (w *world) cover(class string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.covered[class]++
 	w.faults++
 }
 
 // disturbed notes that calls of a run failed, so it may come to an early end.
-func (w *world) disturbed(run string) { w.disturbedRuns[run] = true }
+func (w *world) disturbed(run string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.disturbedRuns[run] = true
+}
 
 func (w *world) wasDisturbed(run string) bool { return w.disturbedRuns[run] }
 
@@ -165,12 +176,17 @@ func (w *world) comesLate(execution, run string) {
 
 // healed notes how late something was noticed.
 func (w *world) healed(what string, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.latest[what] = max(w.latest[what], time.Since(since))
 }
 
 // later adds an errand of the process.
 func (w *world) later(name string, f func(context.Context) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.pending = append(w.pending, errand{name, true, f})
+	slices.SortFunc(w.pending, func(a, b errand) int { return strings.Compare(a.name, b.name) })
 }
 
 // spawn runs f beside everything else.
@@ -377,7 +393,7 @@ func (w *world) end() {
 func play(t *testing.T, seed uint64, change func(*world)) *world {
 	w := &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 14)), covered: map[string]int{}, acts: map[string]bool{},
-		latest: map[string]time.Duration{}, disturbedRuns: map[string]bool{}, tokens: map[string]string{},
+		latest: map[string]time.Duration{}, abortedAt: map[string]time.Time{}, disturbedRuns: map[string]bool{}, tokens: map[string]string{},
 	}
 	w.plan = planOf(w.rng)
 	w.works = newWorks(w)
