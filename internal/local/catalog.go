@@ -46,6 +46,9 @@ func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog
 		if n, err := runner.Sweep(); err != nil || n > 0 {
 			o.Log.Warn("processes of an earlier run were ended", "number", n, "err", err)
 		}
+		if err := runner.Tidy(); err != nil {
+			o.Log.Warn("folders of an earlier run's builds are left", "err", err)
+		}
 	}
 	secrets := o.Mapping.Secrets
 	if secrets == "" {
