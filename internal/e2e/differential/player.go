@@ -107,8 +107,10 @@ func (p *player) next() error {
 		return errors.New("the run waits for nothing")
 	case p.calls >= mostCalls && !silence:
 		return p.move(Call{}, Answer{Kind: Stop, Error: "Test.Enough", Cause: "so many calls are enough"})
-	case len(p.answered) > 0 && p.order.IntN(6) == 0:
-		return p.move(oneOf(p.order, p.answered...), p.another())
+	case len(p.answered) > 0 && p.order.IntN(5) == 0:
+		n := len(p.answered)
+		late := p.answered[max(p.order.IntN(n), p.order.IntN(n))] // rather one of the last
+		return p.move(late, p.another())
 	}
 	c := oneOf(p.order, talk...)
 	return p.move(c, p.c.Answer(c))
