@@ -10,15 +10,14 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/compile"
 	"github.com/sluice-ci/sluice/internal/machine"
-	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/sqlite"
 )
 
 // handlers are the functions that the machines call. Each decodes its payload
 // and calls one use case, as the Lambda handlers do.
 type handlers struct {
-	service *orchestrator.Service // set before the engine serves
-	log     *slog.Logger
+	work Work // set before the engine serves
+	log  *slog.Logger
 }
 
 // Invoke implements engine.Invoker. A panic is the failure of one call, as it
@@ -32,9 +31,9 @@ func (h *handlers) Invoke(ctx context.Context, function string, payload []byte) 
 	}()
 	switch function {
 	case compile.Local.Stage:
-		return call(ctx, payload, h.service.Enter)
+		return call(ctx, payload, h.work.Enter)
 	case compile.Local.Source, compile.Local.Build, compile.Local.Deploy, compile.Local.Invoke, compile.Local.Approval:
-		return call(ctx, payload, h.service.RunAction)
+		return call(ctx, payload, h.work.RunAction)
 	}
 	return fmt.Errorf("function %q does not exist", function)
 }
@@ -52,14 +51,14 @@ func (h *handlers) ended(name string, status machine.Status, errorName, cause st
 	if status == machine.Succeeded {
 		return
 	}
-	if err := h.service.Ended(context.Background(), name, errorName+" "+cause); err != nil && !errors.Is(err, sqlite.ErrClosed) {
+	if err := h.work.Ended(context.Background(), name, errorName+" "+cause); err != nil && !errors.Is(err, sqlite.ErrClosed) {
 		h.log.Warn("the end of a machine run is not recorded; the sweep will", "run", name, "err", err)
 	}
 }
 
 // resume hears that the work of a job has ended.
 func (h *handlers) resume(jobID string) {
-	if err := h.service.Resume(context.Background(), jobID); err != nil && !errors.Is(err, sqlite.ErrClosed) {
+	if err := h.work.Resume(context.Background(), jobID); err != nil && !errors.Is(err, sqlite.ErrClosed) {
 		h.log.Warn("the end of an action is not recorded; the sweep will", "action", jobID, "err", err)
 	}
 }

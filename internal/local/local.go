@@ -51,6 +51,8 @@ type Options struct {
 	// Ports, if not nil, replaces the ports that the use cases and the watcher
 	// are given. Tests put faults in front of them.
 	Ports func(orchestrator.Ports) orchestrator.Ports
+
+	Seams Seams // for tests, too
 }
 
 // A System is an open data folder with everything that works on it. Exactly
@@ -60,8 +62,9 @@ type System struct {
 	Records record.Reader
 
 	opts    Options
+	work    Work
 	store   store.Store
-	db      *sqlite.DB
+	db      *sqlite.DB // nil if Seams.Kept is used instead
 	engine  *engine.Engine
 	pump    *pump
 	mail    *mailbox.Bus
@@ -94,35 +97,55 @@ func Open(ctx context.Context, o Options) (*System, error) {
 	if err := os.Chmod(data, 0o700); err != nil { // it may have been there; tokens lie in it
 		return nil, err
 	}
-	db, err := sqlite.Open(data, sqlite.Options{Log: o.Log, AcceptLoss: o.AcceptLoss})
+	s := &System{opts: o, changed: make(chan struct{}, 1)}
+	kept, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &System{opts: o, db: db, changed: make(chan struct{}, 1)}
-	if err := s.assemble(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if err := s.assemble(ctx, kept); err != nil {
+		return nil, errors.Join(err, s.closeDB())
 	}
 	return s, nil
 }
 
-// assemble puts the adapters together and starts what works by itself.
-func (s *System) assemble(ctx context.Context) error {
+// open returns what the system keeps.
+func (s *System) open(ctx context.Context) (*Kept, error) {
+	if s.opts.Seams.Kept != nil {
+		return s.opts.Seams.Kept, nil
+	}
+	var err error
+	s.db, err = sqlite.Open(s.opts.Data, sqlite.Options{Log: s.opts.Log, AcceptLoss: s.opts.AcceptLoss})
+	if err != nil {
+		return nil, err
+	}
 	table, err := items.New(s.db)
 	if err != nil {
-		return err
+		return nil, errors.Join(err, s.closeDB())
 	}
-	s.pump = newPump(s.opts.Log)
-	s.store = store.Observe(store.Cache(table), s.observe)
+	journal, err := engine.NewJournal(ctx, s.db)
+	if err != nil {
+		return nil, errors.Join(err, s.closeDB())
+	}
+	return &Kept{Items: table, Journal: journal}, nil
+}
+
+func (s *System) closeDB() error {
+	if s.db == nil {
+		return nil
+	}
+	return s.db.Close()
+}
+
+// assemble puts the adapters together and starts what works by itself.
+func (s *System) assemble(ctx context.Context, kept *Kept) error {
+	s.pump = newPump(s.opts.Log, s.opts.Seams.Deliveries)
+	s.store = store.Observe(store.Cache(kept.Items), s.observe)
 	blobs, err := dir.New(filepath.Join(s.opts.Data, "artifacts"))
 	if err != nil {
 		return err
 	}
-	journal, err := engine.NewJournal(ctx, s.db)
-	if err != nil {
-		return err
-	}
 	h := &handlers{log: s.opts.Log}
-	s.engine, err = engine.Open(ctx, journal, h, s.machineText, engine.Options{Log: s.opts.Log, Ended: h.ended})
+	s.engine, err = engine.Open(ctx, kept.Journal, h, s.machineText, engine.Options{Log: s.opts.Log, Ended: h.ended})
 	if err != nil {
 		return err
 	}
@@ -138,23 +161,27 @@ func (s *System) assemble(ctx context.Context) error {
 		ports = s.opts.Ports(ports)
 		s.store = ports.Store
 	}
-	s.Service, err = orchestrator.New(
-		ports,
-		orchestrator.Home{Account: Account, Region: Region},
-		orchestrator.Options{Log: s.opts.Log, Mail: orchestrator.Mail{
-			Alerts: topic("alerts"), Approvals: topic("approvals"), Pages: s.opts.URL, Endpoint: s.opts.URL,
-		}},
-	)
+	options := orchestrator.Options{Log: s.opts.Log, Mail: orchestrator.Mail{
+		Alerts: topic("alerts"), Approvals: topic("approvals"), Pages: s.opts.URL, Endpoint: s.opts.URL,
+	}}
+	if s.opts.Seams.Tune != nil {
+		s.opts.Seams.Tune(&options)
+	}
+	s.Service, err = orchestrator.New(ports, orchestrator.Home{Account: Account, Region: Region}, options)
 	if err != nil {
 		return err
 	}
-	s.Records, h.service = s.Service.Records, s.Service
+	s.work = s.Service
+	if s.opts.Seams.Work != nil {
+		s.work = s.opts.Seams.Work(s.work)
+	}
+	s.Records, h.work = s.Service.Records, s.work
 	if s.opts.Paused {
 		return nil
 	}
 	// What a crash left is read before anything new can be written, and
 	// delivered once the engine serves.
-	if err := s.pump.start(s.Service); err != nil {
+	if err := s.pump.start(s.work); err != nil {
 		return err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -176,7 +203,11 @@ func topic(name string) string { return "arn:aws:sns:" + Region + ":" + Account 
 // observe hears of every transaction that was committed.
 func (s *System) observe(ops []store.Op) {
 	if !s.opts.Paused {
-		s.pump.observe(ops)
+		rows := orchestrator.RowsOf(ops)
+		if s.opts.Seams.Hears != nil {
+			rows = s.opts.Seams.Hears(rows)
+		}
+		s.pump.take(rows)
 		s.ends.observe(ops)
 	}
 	for _, op := range ops {
@@ -206,7 +237,7 @@ func (s *System) sweep(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			if err := errors.Join(s.pump.look(ctx), s.Service.Sweep(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(s.pump.sweep(ctx), s.work.Sweep(ctx)); err != nil && ctx.Err() == nil {
 				s.opts.Log.Warn("sweep", "err", err)
 			}
 		case <-ctx.Done():
@@ -225,7 +256,7 @@ func (s *System) Close() error {
 	}
 	s.wg.Wait()
 	s.pump.close()
-	return errors.Join(s.catalog.close(), s.db.Close())
+	return errors.Join(s.catalog.close(), s.closeDB())
 }
 
 // LogFile returns where the log of an action execution lies; it may not exist.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -13,17 +14,17 @@ import (
 	"github.com/sluice-ci/sluice/internal/store"
 )
 
-// A pump delivers outbox rows: those that a commit just made, and at boot
-// those that a crash left. It stands for the DynamoDB stream of the cloud, and
-// for the sweep beside it: of a commit that was reported as failed nobody hears,
-// so it looks into the outbox from time to time.
+// A pump delivers outbox rows: those that a commit just made, at boot those
+// that a crash left, and with each sweep those of a commit whose answer was
+// lost, so that nobody heard of it. It stands for the DynamoDB stream of the
+// cloud.
 //
 // Rows that answer or steer the machine are delivered at once and side by side:
 // a run waits for them. Announcements, and the deletion of what was delivered,
 // are gathered, so that many share a commit. A crash before the deletion
 // delivers a row again.
 type pump struct {
-	service *orchestrator.Service
+	work    Work
 	log     *slog.Logger
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -31,8 +32,8 @@ type pump struct {
 	open    atomic.Int64 // rows that were taken and are not delivered
 	closing atomic.Bool  // the system closes; what fails now is delivered by the next one
 
-	mu   sync.Mutex
-	held map[store.Key]bool // rows that were taken and not deleted; guarded by mu
+	mu    sync.Mutex
+	known map[store.Key]bool // rows that were taken and are not deleted; guarded by mu
 
 	slots chan struct{}
 	hurry chan struct{}           // closed when nothing is gathered any more
@@ -48,19 +49,21 @@ const (
 	gatherDone    = 200 * time.Millisecond // how long deletions do
 )
 
-func newPump(log *slog.Logger) *pump {
+// newPump returns a pump that delivers so many rows at once; 0: maxDeliveries.
+func newPump(log *slog.Logger, deliveries int) *pump {
+	deliveries = cmp.Or(deliveries, maxDeliveries)
 	ctx, stop := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
 	return &pump{
-		log: log, ctx: ctx, stop: stop, held: map[store.Key]bool{}, slots: make(chan struct{}, maxDeliveries), hurry: hurry,
+		log: log, ctx: ctx, stop: stop, slots: make(chan struct{}, deliveries), hurry: hurry, known: map[store.Key]bool{},
 		news: newLane[orchestrator.Row](hurry), done: newLane[store.Key](hurry),
 	}
 }
 
-// start begins to deliver for s, first of all what was left over.
-func (p *pump) start(s *orchestrator.Service) error {
-	p.service = s
-	if err := p.look(p.ctx); err != nil {
+// start begins to deliver by w, first of all what was left over.
+func (p *pump) start(w Work) error {
+	p.work = w
+	if err := p.sweep(p.ctx); err != nil {
 		return err
 	}
 	p.wg.Go(p.announce)
@@ -68,12 +71,10 @@ func (p *pump) start(s *orchestrator.Service) error {
 	return nil
 }
 
-// look takes what lies in the outbox and nobody has taken.
-func (p *pump) look(ctx context.Context) error {
-	rows, err := p.service.Outbox(ctx)
-	if err == nil {
-		p.take(rows)
-	}
+// sweep takes the rows that nobody has told it of.
+func (p *pump) sweep(ctx context.Context) error {
+	rows, err := p.work.Outbox(ctx)
+	p.take(rows)
 	return err
 }
 
@@ -93,21 +94,18 @@ func (p *pump) close() {
 	p.wg.Wait()
 }
 
-// observe is called with every transaction that was committed.
-func (p *pump) observe(ops []store.Op) { p.take(orchestrator.RowsOf(ops)) }
-
-// take delivers rows, but for those that it has taken before.
+// take delivers rows that were committed, unless it is at it.
 func (p *pump) take(rows []orchestrator.Row) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, row := range rows {
-		if p.held[row.Key] {
+		if p.known[row.Key] {
 			continue
 		}
-		p.held[row.Key] = true
+		p.known[row.Key] = true
 		p.open.Add(1)
 		p.wg.Go(func() {
-			if p.do(row, p.service.Act) {
+			if p.do(row, p.work.Act) {
 				p.news.push(row)
 			}
 		})
@@ -142,7 +140,7 @@ func (p *pump) announce() {
 		var batch sync.WaitGroup
 		for _, row := range rows {
 			batch.Go(func() {
-				if p.do(row, p.service.Announce) {
+				if p.do(row, p.work.Announce) {
 					p.open.Add(-1)
 					p.done.push(row.Key)
 				}
@@ -156,19 +154,19 @@ func (p *pump) announce() {
 func (p *pump) clear() {
 	for keys := range p.done.batches(p.ctx, gatherDone) {
 		for chunk := range slices.Chunk(keys, store.MaxOps) {
-			if err := p.service.Delivered(p.ctx, chunk); err != nil && !p.closing.Load() {
-				p.log.Warn("delivered rows stay in the outbox and are delivered again", "err", err)
+			if err := p.work.Delivered(p.ctx, chunk); err != nil && !p.closing.Load() {
+				p.log.Warn("delivered rows stay in the outbox, and the next sweep delivers them again", "err", err)
 			}
 			p.forget(chunk)
 		}
 	}
 }
 
-// forget lets rows be taken again that still lie there when it is looked.
+// forget lets rows be taken again, should they still be there.
 func (p *pump) forget(keys []store.Key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, key := range keys {
-		delete(p.held, key)
+		delete(p.known, key)
 	}
 }

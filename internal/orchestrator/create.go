@@ -101,7 +101,8 @@ func (c *change) update(p *record.Pipeline, d pipeline.Declaration, home record.
 
 // DeletePipeline removes a pipeline and abandons what it runs. History stays,
 // and a later pipeline of that name goes on counting. A name that does not
-// exist is fine.
+// exist is fine; if it was deleted by a call that was cut short, the rest of
+// that is done.
 func (s *Service) DeletePipeline(ctx context.Context, name, by string) error {
 	err := s.change(ctx, func(c *change) error {
 		p, err := c.pipeline(name)
@@ -112,10 +113,7 @@ func (s *Service) DeletePipeline(ctx context.Context, name, by string) error {
 		c.remove(store.Key{PK: record.PipelinesKey, SK: name})
 		return nil
 	})
-	if pipeline.CodeOf(err) == pipeline.PipelineNotFound {
-		return nil
-	}
-	if err != nil {
+	if err != nil && pipeline.CodeOf(err) != pipeline.PipelineNotFound {
 		return err
 	}
 	return s.cancelActive(ctx, name, 0, true)

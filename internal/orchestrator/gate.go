@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sluice-ci/sluice/internal/action"
@@ -166,8 +167,8 @@ func met(cond *pipeline.Condition, rules map[string]*record.Action) (ok bool, su
 // closeGate ends whatever rules of g still run.
 func (c *change) closeGate(e *record.Execution, g *record.Gate, rules map[string]*record.Action, why string) {
 	g.Updated = c.at
-	for _, r := range rules {
-		if r.Status == pipeline.InProgress {
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		if r := rules[name]; r.Status == pipeline.InProgress {
 			c.endAction(e, r, pipeline.Abandoned, action.Result{Summary: why})
 			c.out.Kills = append(c.out.Kills, r.Ref())
 		}
@@ -188,7 +189,7 @@ func (c *change) decide(e *record.Execution, d pipeline.Declaration, st pipeline
 	}
 	if conditionOf(st, kind).Result == "SKIP" {
 		e.Skipped, e.Updated = append(slices.Clone(e.Skipped), st.Name), c.at
-		s.Latest.Status = pipeline.Skipped
+		stands(s, e, pipeline.Skipped)
 		return c.answerWaiter(e, st.Name, compile.ErrorSkip)
 	}
 	w, err := c.waiter(e.ID, st.Name)
@@ -231,5 +232,8 @@ func (c *change) cutGate(e *record.Execution, stageName string, kind record.Gate
 		return g.Token, nil
 	}
 	w, err := c.waiter(e.ID, stageName)
-	return w.Token, err
+	if err != nil {
+		return "", err
+	}
+	return w.Token, nil
 }

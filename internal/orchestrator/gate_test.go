@@ -1,6 +1,8 @@
 package orchestrator_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store"
 )
 
 // two returns a condition of two rules with a result.
@@ -216,4 +219,82 @@ func TestRetryEvaluatesAgain(t *testing.T) {
 		}
 	}
 	w.want(id, pipeline.InProgress) // at the approval
+}
+
+// TestOneRuleDecides: rules are asked side by side, with their variables
+// resolved, each once. The first that fails decides, and the other is
+// abandoned; one that has succeeded is not asked again while another waits.
+func TestOneRuleDecides(t *testing.T) {
+	w := newWorld(t, 14)
+	w.script("Two", "One", false)
+	w.create(behind(record.BeforeEntry, "FAIL"))
+	id := w.several(1)[0]
+	w.want(id, pipeline.Failed)
+	rules, err := w.svc.Records.Rules(t.Context(), id)
+	if err != nil || len(rules) != 2 {
+		t.Fatalf("%d rules, %v; want 2", len(rules), err)
+	}
+	for _, r := range rules {
+		want := map[string]pipeline.Status{"One": pipeline.Abandoned, "Two": pipeline.Failed}[r.Name]
+		if r.Status != want || w.started[id+" "+r.Name] != 1 {
+			t.Errorf("rule %s is %s and was asked %d times; want %s, once", r.Name, r.Status, w.started[id+" "+r.Name], want)
+		}
+		if got := r.Job.Action.Configuration["Variable"]; got != w.latest("Source", "Checkout").ID || r.Raw["Variable"] != "#{Src.Id}" {
+			t.Errorf("rule %s compares %q, declared as %q", r.Name, got, r.Raw["Variable"])
+		}
+	}
+	if w.jobs[rules[0].ID].result.Summary != "stopped" {
+		t.Error("the work of the abandoned rule was not ended")
+	}
+
+	w = newWorld(t, 15)
+	w.script("", "One", false)
+	w.create(behind(record.OnSuccess, "FAIL"))
+	id = w.several(1)[0]
+	w.refused("the end of the rule", w.endRule(id, pipeline.Succeeded), "")
+	w.settle()
+	w.want(id, pipeline.InProgress) // at the approval
+	if w.started[id+" Two"] != 1 || w.started[id+" Compile"] != 1 {
+		t.Errorf("rule Two was asked %d times, Compile ran %d times; want once each", w.started[id+" Two"], w.started[id+" Compile"])
+	}
+}
+
+// TestStopAtGateUnread: a stop of an execution that waits at a gate fails as the
+// read fails that it needs, whichever that is.
+func TestStopAtGateUnread(t *testing.T) {
+	for left := 0; ; left++ {
+		w := newWorld(t, 1)
+		w.create(behind(record.BeforeEntry, "FAIL"))
+		w.script("", "One", false)
+		id := w.start()
+		w.settle()
+		ports := w.svc.Ports
+		ports.Store = &unread{ports.Store, left}
+		svc, err := orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = svc.StopExecution(t.Context(), orchestrator.Stop{Pipeline: "app", Execution: id, Abandon: true})
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, errUnread) {
+			t.Fatalf("read %d fails, and the stop says %v", left, err)
+		}
+	}
+}
+
+// unread is a store of which one read fails.
+type unread struct {
+	store.Store
+	left int
+}
+
+var errUnread = errors.New("the item could not be read")
+
+func (u *unread) Get(ctx context.Context, key store.Key) (store.Item, error) {
+	if u.left--; u.left == -1 {
+		return store.Item{}, errUnread
+	}
+	return u.Store.Get(ctx, key)
 }

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,7 +26,7 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	if err != nil {
 		return false, err
 	}
-	if err := c.settleActions(e, latest); err != nil {
+	if err := errors.Join(c.settleActions(e, declared, latest), c.turnAway(e, d, declared)); err != nil {
 		return false, err
 	}
 	cancelled, err := c.cancelled(e)
@@ -34,7 +35,7 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	}
 	switch complete := allSucceeded(declared, latest); {
 	case cancelled:
-		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Cancelled, execution: pipeline.Cancelled})
+		return false, c.ends(e, s, declared.Name, token, replaced)
 	case e.Status == pipeline.Stopping && complete:
 		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Succeeded, execution: pipeline.Stopped})
 	case e.Status == pipeline.Stopping:
@@ -47,7 +48,8 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 		e.Again = false
 		s.Retries.Manual++
 		return false, c.repeat(e, s, declared, pipeline.FailedActions, "ManualStageRetry", in)
-	case retriesItself(declared, s):
+	case retriesItself(declared, e):
+		e.Retried = append(slices.Clone(e.Retried), declared.Name)
 		s.Retries.Auto++
 		return false, c.repeat(e, s, declared, automatic(declared), "AutomatedStageRetry", in)
 	}
@@ -136,9 +138,7 @@ func (c *change) finish(e *record.Execution, token string, o outcome) {
 func (c *change) release(e *record.Execution, s *record.Stage, stageName string, status pipeline.Status) error {
 	fence := e.Fence
 	e.Inside, e.Fence, e.Updated = false, 0, c.at
-	if s.Latest != nil && s.Latest.Execution == e.ID {
-		s.Latest.Status = status
-	}
+	stands(s, e, status)
 	if state, ok := states[status]; ok { // none for a stage that was skipped
 		c.announceStage(e, stageName, state)
 	}
@@ -146,7 +146,8 @@ func (c *change) release(e *record.Execution, s *record.Stage, stageName string,
 }
 
 // latestActions returns the latest try of each action of a stage whose result
-// counts for e's attempt, by name.
+// counts for e's attempt, by name. What has not begun must not begin before c
+// is written: c would decide without it, and it would go on for ever.
 func (c *change) latestActions(e *record.Execution, declared pipeline.Stage) (map[string]*record.Action, error) {
 	latest := map[string]*record.Action{}
 	for attempt := e.Since; attempt <= e.Attempt; attempt++ {
@@ -156,6 +157,11 @@ func (c *change) latestActions(e *record.Execution, declared pipeline.Stage) (ma
 		}
 		for i, a := range tries { // a later try, and a later attempt, replaces
 			latest[a.Name] = &tries[i]
+		}
+	}
+	for _, d := range declared.Actions {
+		if a := latest[d.Name]; a == nil || a.Attempt < e.Attempt {
+			c.absent[record.ActionKey(e.ID, e.Attempt, declared.Name, d.Name, 1)] = true
 		}
 	}
 	return latest, nil
@@ -177,9 +183,10 @@ func (c *change) latestAction(e *record.Execution, stageName, name string) (*rec
 
 // settleActions ends the actions whose task of the machine is over although
 // nobody said how they ended: the task timed out, or the machine gave up.
-func (c *change) settleActions(e *record.Execution, latest map[string]*record.Action) error {
-	for name, a := range latest {
-		if a.Status != pipeline.InProgress {
+func (c *change) settleActions(e *record.Execution, declared pipeline.Stage, latest map[string]*record.Action) error {
+	for _, d := range declared.Actions {
+		name, a := d.Name, latest[d.Name]
+		if a == nil || a.Status != pipeline.InProgress {
 			continue
 		}
 		a, err := c.action(a.Ref())
@@ -222,10 +229,11 @@ func firstFailed(s pipeline.Stage, latest map[string]*record.Action) *record.Act
 	return nil
 }
 
-// retriesItself reports whether the failure of a stage is followed by its one
-// automatic retry (user guide, How executions are stopped and retried).
-func retriesItself(d pipeline.Stage, s *record.Stage) bool {
-	return d.OnFailure != nil && d.OnFailure.Result == "RETRY" && s.Retries.Auto == 0
+// retriesItself reports whether the failure of a stage is followed by the one
+// automatic retry that e has there (user guide, How executions are stopped and
+// retried).
+func retriesItself(d pipeline.Stage, e *record.Execution) bool {
+	return d.OnFailure != nil && d.OnFailure.Result == "RETRY" && !slices.Contains(e.Retried, d.Name)
 }
 
 // automatic returns the mode of a stage's automatic retry.

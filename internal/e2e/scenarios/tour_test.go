@@ -23,7 +23,6 @@ import (
 func (c *cloud) redeploy(t *testing.T) {
 	h := c.on(t)
 	before := h.digest("sluice-stage")
-	h.serveTour()
 	held := h.startHeld()
 	h.push("tour", "Before the change", map[string]string{"input.json": "{}"})
 	old := h.started("tour", 1)

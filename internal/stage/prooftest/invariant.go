@@ -23,13 +23,17 @@ var invariants = []invariant{
 	{"I6", "QUEUED: a stage is entered in the order of starts, and nobody is superseded", nil, fifo},
 	{"I7", "SUPERSEDED: no older execution enters a stage after a newer one; LastSeq never decreases", nil, monotoneEntry},
 	{"I8", "an execution has at most one stage and waits for none meanwhile", noHoldAndWait, nil},
-	{"I9", "each grant raises the fence, a stale fence releases nothing, and an action starts only for who is inside", staleFence, fence},
+	{"I9", "each grant of a stage raises the fence, a stale fence releases nothing, and an action starts only for who is inside", staleFence, fence},
 	{"I10", "a stage is left once for each time it was entered, by a call of that time", nil, releaseOnce},
 	{"I12", "an end is final but for a retry, and who has ended neither waits nor owns", endedIsGone, statusMonotone},
 	{"T1", "nobody passes a closed transition but by a retry or a rollback", nil, closedHolds},
 	{"T2", "the reducer's owner and who waits are those that it told of", ownerTells, nil},
 	{"T3", "the run of an execution that has succeeded ends well", nil, successEndsWell},
 	{"T4", "a run that is sent back into a stage finds a way there", nil, backIsThere},
+	{"T5", "a free stage shows who may retry it: the execution that the reducer let in last", freeShowsLast, nil},
+	{"T6", "no action starts of a version that was replaced, but of a PARALLEL one", nil, newestStarts},
+	{"T7", "an execution of the newest version is let in under its mode", nil, ownMode},
+	{"T8", "actions start, and a stage ends well, only as its condition has allowed", gatesHold, gateOpens},
 }
 
 // wrongState returns the first invariant that does not hold in w, or "".
@@ -53,13 +57,10 @@ func (m *model) wrongChange(before *world, mv move, c *change) string {
 }
 
 func mutualExclusion(m *model, w *world) bool {
-	if m.parallel() {
-		return true
-	}
 	var inside [maxStages]bool
 	for i := range w.executions[:m.Executions] {
 		e := &w.executions[i]
-		if !e.inside {
+		if !e.inside || e.beside {
 			continue
 		}
 		l := &w.locks[e.stage]
@@ -142,12 +143,22 @@ func ownerTells(m *model, w *world) bool {
 	return true
 }
 
+// freeShowsLast: what is shown to have entered last is what the reducer would
+// let in again, so a retry of it is never refused for good.
+func freeShowsLast(m *model, w *world) bool {
+	for i := range w.locks[:m.Stages] {
+		l := &w.locks[i]
+		beside := m.parallel(&w.executions[max(l.lastExec, 1)-1]) || m.parallel(&w.executions[max(l.latest, 1)-1])
+		if l.owner == 0 && l.latest != l.lastExec && !beside {
+			return false
+		}
+	}
+	return true
+}
+
 // staleFence asks the reducer: the release of a former grant, and that of
 // somebody else, change nothing.
 func staleFence(m *model, w *world) bool {
-	if m.parallel() {
-		return true
-	}
 	for s := range w.locks[:m.Stages] {
 		l := &w.locks[s]
 		if l.owner == 0 {
@@ -157,7 +168,7 @@ func staleFence(m *model, w *world) bool {
 		for _, ev := range [...]stage.Release{
 			{Execution: names[l.owner], Fence: int64(l.fence) - 1}, {Execution: names[other], Fence: int64(l.fence)},
 		} {
-			next, effects := m.reduce(m.state(l), ev)
+			next, effects := m.reduce(m.state(w, l), ev)
 			if len(effects) > 0 || next.Owner != names[l.owner] || next.Fence != int64(l.fence) || len(next.Waiting) != int(l.queued) {
 				return m.Executions == 1 && ev.Fence == int64(l.fence)
 			}
@@ -166,15 +177,15 @@ func staleFence(m *model, w *world) bool {
 	return true
 }
 
-func newestWaitingWins(m *model, _ *world, _ move, c *change) bool {
-	if m.Mode != pipeline.Superseded {
-		return true
-	}
+func newestWaitingWins(_ *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
+		if !s.in(pipeline.Superseded) {
+			continue
+		}
 		for _, f := range s.effects {
 			switch f := f.(type) {
 			case stage.Grant:
-				if !mayPass(s) && s.after.queued > 0 {
+				if !f.Free && !mayPass(s) && s.after.queued > 0 {
 					return false
 				}
 			case stage.Supersede:
@@ -201,16 +212,20 @@ func newerThan(s stepped, seq uint8) bool {
 	return false
 }
 
-func fifo(m *model, _ *world, _ move, c *change) bool {
-	if m.Mode != pipeline.Queued {
-		return true
-	}
+// An execution that runs a PARALLEL version may come after a newer one.
+func fifo(_ *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
+		if !s.in(pipeline.Queued) {
+			continue
+		}
 		top := s.before.top
 		for _, f := range s.effects {
 			g, ok := f.(stage.Grant)
 			if !ok {
 				return false
+			}
+			if g.Free {
+				continue
 			}
 			if uint8(g.Seq) < top || !mayPass(s) && s.after.queued > 0 && s.after.first() < uint8(g.Seq) {
 				return false
@@ -230,6 +245,9 @@ func (l *lock) first() uint8 {
 	return least
 }
 
+// in reports whether the stage has a mode, after what happened.
+func (s *stepped) in(mode pipeline.Mode) bool { return lockModes[s.after.mode] == mode }
+
 // mayPass reports whether an event lets somebody in past those who wait, and
 // past a closed transition.
 func mayPass(s stepped) bool {
@@ -240,13 +258,13 @@ func mayPass(s stepped) bool {
 	return false
 }
 
-func monotoneEntry(m *model, _ *world, _ move, c *change) bool {
+func monotoneEntry(_ *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
 		if s.after.lastSeq < s.before.lastSeq {
 			return false
 		}
 		for _, f := range s.effects {
-			if g, ok := f.(stage.Grant); ok && m.Mode == pipeline.Superseded && uint8(g.Seq) < s.before.top {
+			if g, ok := f.(stage.Grant); ok && !g.Free && s.in(pipeline.Superseded) && uint8(g.Seq) < s.before.top {
 				return false
 			}
 		}
@@ -258,7 +276,7 @@ func fence(m *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
 		last := s.before.fence
 		for _, f := range s.effects {
-			if g, ok := f.(stage.Grant); ok {
+			if g, ok := f.(stage.Grant); ok && (!g.Free || s.after.mode.parallel()) {
 				if uint8(g.Fence) <= last {
 					return false
 				}
@@ -270,7 +288,7 @@ func fence(m *model, _ *world, _ move, c *change) bool {
 		}
 	}
 	if d := c.decided; d != nil && d.call.task.acts() {
-		owns := m.parallel() || d.lock.owner == d.call.execution+1 && d.lock.fence == d.before.fence
+		owns := d.before.beside || d.lock.owner == d.call.execution+1 && d.lock.fence == d.before.fence
 		return owns && d.before.inside && d.before.stage == d.call.task.stage() && !d.before.status.final()
 	}
 	return true
@@ -296,18 +314,56 @@ func statusMonotone(m *model, before *world, mv move, c *change) bool {
 
 // A rollback is excepted: an error cuts its run short behind its stage.
 func successEndsWell(m *model, before *world, mv move, _ *change) bool {
-	if mv.kind != deliverAnswer || answers(mv.b&15) != endRun {
+	if mv.kind != deliverAnswer || mv.answer() != endRun {
 		return true
 	}
 	e := &before.executions[mv.a]
-	return e.status != succeeded || mv.b>>4 != e.run || m.rollback(int(mv.a))
+	return e.status != succeeded || mv.run() != e.run || m.rollback(int(mv.a))
 }
 
 func backIsThere(m *model, before *world, mv move, _ *change) bool {
-	if mv.kind != deliverAnswer || answers(mv.b&15) != repeatHere {
+	if mv.kind != deliverAnswer || mv.answer() != repeatHere {
 		return true
 	}
-	return m.wayBack(before.executions[mv.a].runs[mv.b>>4].at)
+	return m.wayBack(before.executions[mv.a].runs[mv.run()].at)
+}
+
+func newestStarts(m *model, before *world, _ move, c *change) bool {
+	d := c.decided
+	return d == nil || !d.call.task.acts() || m.parallel(&d.before) || d.before.version == before.pipeline.version
+}
+
+func ownMode(m *model, _ *world, _ move, c *change) bool {
+	for _, s := range c.stepped {
+		for _, f := range s.effects {
+			g, ok := f.(stage.Grant)
+			if !ok || g.Free {
+				continue
+			}
+			if e := &c.w.executions[index(g.Execution)-1]; e.version == c.w.pipeline.version && s.after.mode != lockModeOf(m.modeOf(e.version)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func gatesHold(m *model, w *world) bool {
+	for i := range w.executions[:m.Executions] {
+		e := &w.executions[i]
+		if m.Gate.success() && e.stage == gated && e.status == succeeded && e.gate.verdict != met && e.gate.verdict != overridden {
+			return false
+		}
+	}
+	return true
+}
+
+func gateOpens(m *model, _ *world, _ move, c *change) bool {
+	d := c.decided
+	if d == nil || !d.call.task.acts() || d.before.stage != gated || !m.Gate.entry() {
+		return true
+	}
+	return d.before.gate.verdict == met || d.before.gate.verdict == overridden
 }
 
 func closedHolds(_ *model, _ *world, _ move, c *change) bool {

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/bus"
@@ -19,13 +20,19 @@ import (
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
-	"github.com/sluice-ci/sluice/internal/store/memory"
 )
+
+// A tester is a *testing.T or a *rapid.T.
+type tester interface {
+	rapid.TB
+	Context() context.Context
+	Cleanup(func())
+}
 
 // A twin is the real thing: the use cases over a store, the compiled machine in
 // the interpreter, and an outbox of which every item is delivered by itself.
 type twin struct {
-	t      *testing.T
+	t      tester
 	m      *model
 	svc    *orchestrator.Service
 	now    time.Time
@@ -35,6 +42,8 @@ type twin struct {
 	heard  []record.Answer // answers that were delivered
 	runs   map[string]*twinRun
 	zombie *engine.Invoke
+	update *following
+	former *following // the update before, which goes on beside it
 }
 
 // A twinRun is a run and the call of its open task.
@@ -45,26 +54,28 @@ type twinRun struct {
 	called  bool
 }
 
-func newTwin(t *testing.T, m *model) *twin {
+func newTwin(t tester, m *model, s store.Store) *twin {
 	w := &twin{t: t, m: m, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), runs: map[string]*twinRun{}}
-	ports := orchestrator.Ports{Store: store.Observe(new(memory.Store), w.observe), Machine: w, Catalog: w, Bus: w}
+	ports := orchestrator.Ports{Store: paused{store.Observe(s, w.observe)}, Machine: w, Catalog: w, Bus: w}
 	var err error
+	ids := 0
 	w.svc, err = orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{
-		Now: func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
+		Now:   func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
+		NewID: func() string { ids++; return fmt.Sprintf("%08d", ids) }, // those of executions are in the order of starts
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.svc.CreatePipeline(t.Context(), orchestrator.Create{Declaration: declaration(m.Config)}); err != nil {
+	if _, err := w.svc.CreatePipeline(t.Context(), orchestrator.Create{Declaration: declaration(m.Config, m.Mode)}); err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
 // declaration is a pipeline of so many stages, with one action in each.
-func declaration(c Config) pipeline.Declaration {
+func declaration(c Config, mode pipeline.Mode) pipeline.Declaration {
 	d := pipeline.Declaration{
-		Name: "app", RoleARN: "arn:aws:iam::123456789012:role/pipe", Type: pipeline.V2, ExecutionMode: c.Mode,
+		Name: "app", RoleARN: "arn:aws:iam::123456789012:role/pipe", Type: pipeline.V2, ExecutionMode: mode,
 		ArtifactStore: &pipeline.ArtifactStore{Type: "S3", Location: "artifacts"},
 	}
 	for i := range c.Stages {
@@ -80,12 +91,40 @@ func declaration(c Config) pipeline.Declaration {
 				s.OnFailure = &pipeline.OnFailure{Result: "RETRY"}
 			}
 		}
-		if i == 1 && c.AutoBack {
-			s.OnFailure = &pipeline.OnFailure{Result: "ROLLBACK"}
+		if i == gated {
+			c.condition(&s)
 		}
 		d.Stages = append(d.Stages, s)
 	}
 	return d
+}
+
+// condition gives the gated stage its condition.
+func (c Config) condition(s *pipeline.Stage) {
+	rule := pipeline.Rule{Name: "Rule", TypeID: pipeline.RuleTypeID{Category: "Rule", Provider: "VariableCheck"},
+		Configuration: map[string]string{"Variable": "#{codepipeline.PipelineExecutionId}", "Operator": "NE", "Value": "x"}}
+	result := map[condition]string{entryFails: "FAIL", entrySkips: "SKIP", successFails: "FAIL", successRollsBack: "ROLLBACK", failureRollsBack: "ROLLBACK"}
+	all := []pipeline.Condition{{Result: result[c.Gate], Rules: []pipeline.Rule{rule}}}
+	switch {
+	case c.Gate.entry():
+		s.BeforeEntry = &pipeline.Gate{Conditions: all}
+	case c.Gate.success():
+		s.OnSuccess = &pipeline.Gate{Conditions: all}
+	case c.Gate == failureRollsBack:
+		s.OnFailure = &pipeline.OnFailure{Conditions: all}
+	case c.AutoBack:
+		s.OnFailure = &pipeline.OnFailure{Result: "ROLLBACK"}
+	}
+}
+
+func gateKind(c condition) record.GateKind {
+	switch {
+	case c.entry():
+		return record.BeforeEntry
+	case c.success():
+		return record.OnSuccess
+	}
+	return record.OnFailure
 }
 
 func stageName(i uint8) string { return fmt.Sprintf("S%d", i) }
@@ -274,6 +313,8 @@ func kindOf(a record.Answer, acts bool) answers {
 		return goOn
 	case a.Error == compile.ErrorRetry:
 		return repeatHere
+	case a.Error == compile.ErrorSkip:
+		return skipStage
 	case strings.HasPrefix(a.Error, compile.ErrorAt("")):
 		return beginAt
 	}

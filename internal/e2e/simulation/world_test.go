@@ -1,0 +1,410 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-ci/sluice/internal/engine"
+	"github.com/sluice-ci/sluice/internal/local"
+	"github.com/sluice-ci/sluice/internal/machine"
+	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/sqlite"
+	"github.com/sluice-ci/sluice/internal/store"
+	"github.com/sluice-ci/sluice/internal/store/memory"
+	lite "github.com/sluice-ci/sluice/internal/store/sqlite"
+)
+
+type key = store.Key
+
+// A world is a system, everything around it, and the driver of both.
+type world struct {
+	t      *testing.T
+	seed   uint64
+	rng    *rand.Rand
+	plan   plan
+	mutant string // what is broken on purpose
+	folder string
+	log    *history
+	audit  *audit
+	works  *works
+
+	sys     *local.System // nil while none is open
+	gate    *turnstile    // of the process that runs
+	opened  chan opened   // tells of the one that opens; nil when none does
+	kept    local.Kept    // what outlives the process
+	db      *sqlite.DB    // under kept, in some worlds
+	process int           // counts processes
+	inside  sync.WaitGroup
+
+	people  int // how many acts there were
+	busy    int // how many are under way
+	acts    map[string]bool
+	pending []errand // that may happen later
+	outage  bool     // nobody takes messages
+	full    bool     // nothing can be written
+	skew    time.Duration
+	settled bool // faults have ceased
+
+	script  func()                 // what happens instead of steps
+	defined []pipeline.Declaration // instead of drawn ones
+	latest  map[string]time.Duration
+
+	disturbedRuns map[string]bool
+	tokens        map[string]string // newest, by run
+	steps, events int
+	faults        int
+	covered       map[string]int
+	broken        *violation
+}
+
+// A violation is what went wrong first.
+type violation struct{ what, text string }
+
+// An errand may be begun by the driver at any time.
+type errand struct {
+	name string
+	here bool // it is of the process, and dies with it
+	f    func(context.Context) error
+}
+
+type opened struct {
+	sys *local.System
+	err error
+}
+
+// A history is the log of a history: its hash, and its lines if they are wanted,
+// else the last of them.
+type history struct {
+	sum   hash.Hash64
+	begun time.Time
+	all   bool
+	lines []string
+}
+
+func (h *history) line(format string, args ...any) {
+	line := fmt.Sprintf("%v ", time.Since(h.begun)) + fmt.Sprintf(format, args...)
+	h.sum.Write([]byte(line))
+	h.lines = append(h.lines, line)
+	if !h.all && len(h.lines) > 400 {
+		h.lines = append(h.lines[:0], h.lines[200:]...)
+	}
+}
+
+func (h *history) value(b []byte) { h.sum.Write(b) }
+
+// errOver unwinds a simulation that has gone wrong.
+var errOver = errors.New("the simulation is over")
+
+// violated notes what went wrong. The driver stops at its next step.
+func (w *world) violated(what, format string, args ...any) {
+	if w.broken == nil {
+		w.broken = &violation{what, fmt.Sprintf(format, args...)}
+		w.log.line("VIOLATED %s: %s", what, w.broken.text)
+	}
+}
+
+func (w *world) cover(class string) {
+	w.covered[class]++
+	w.faults++
+}
+
+// disturbed notes that calls of a run failed, so it may come to an early end.
+func (w *world) disturbed(run string) { w.disturbedRuns[run] = true }
+
+func (w *world) wasDisturbed(run string) bool { return w.disturbedRuns[run] }
+
+// contended counts that somebody was faster.
+func (w *world) contended(err error) {
+	if c, ok := errors.AsType[*store.ConflictError](err); ok && strings.HasPrefix(c.Key.PK, "STAGE#") {
+		w.cover("F9")
+		if w.plan.modes[0] == pipeline.Superseded {
+			w.cover("F17")
+		}
+	}
+}
+
+// startsRun holds that a run is that of its execution, on the version that the
+// record shows (F6).
+func (w *world) startsRun(s machine.Start, f fate) {
+	for _, e := range w.audit.executions {
+		if e.Run != s.Name {
+			continue
+		}
+		if e.Version != s.Version {
+			w.violated("F6", "run %s starts on version %d, execution %s shows %d", s.Name, s.Version, e.ID, e.Version)
+		}
+		if p := w.audit.pipelines[e.Pipeline]; p.Version != e.Version {
+			w.cover("F6")
+		}
+	}
+	if f == unanswered {
+		w.cover("F5")
+	}
+}
+
+// comesLate counts calls that come when their machine has gone on.
+func (w *world) comesLate(execution, run string) {
+	w.cover("F14")
+	if e := w.audit.executions[execution]; e != nil && (e.Run != run || e.Status.Final()) {
+		w.cover("F16")
+	}
+}
+
+// healed notes how late something was noticed.
+func (w *world) healed(what string, since time.Time) {
+	w.latest[what] = max(w.latest[what], time.Since(since))
+}
+
+// later adds an errand of the process.
+func (w *world) later(name string, f func(context.Context) error) {
+	w.pending = append(w.pending, errand{name, true, f})
+}
+
+// spawn runs f beside everything else.
+func (w *world) spawn(name string, f func(context.Context)) {
+	w.inside.Go(func() { f(as(w.t.Context(), name)) })
+}
+
+// simulate plays a seed. It runs in a bubble.
+func (w *world) simulate() {
+	defer w.end()
+	w.begin()
+	if w.script != nil {
+		w.script()
+	}
+	for w.script == nil && !w.over() && w.steps < w.plan.steps {
+		w.step()
+	}
+	w.settle()
+	if standing := w.standing(); !w.over() {
+		w.audit.rest(standing)
+	}
+}
+
+// standing asks how the runs of all executions stand.
+func (w *world) standing() map[string]machine.Status {
+	all, asked := map[string]machine.Status{}, false
+	w.spawn("the audit", func(ctx context.Context) {
+		for _, id := range w.audit.order {
+			run := w.audit.executions[id].Run
+			s, err := w.sys.Service.Machine.Describe(ctx, run)
+			if err != nil && !errors.Is(err, errKilled) {
+				w.violated("I3", "run %s: %v", run, err)
+			}
+			all[run] = s
+		}
+		asked = true
+	})
+	w.quietly(func() bool { return !asked })
+	return all
+}
+
+func (w *world) over() bool { return w.broken != nil }
+
+// begin opens the first system and makes its pipelines.
+func (w *world) begin() {
+	if w.plan.sqlite {
+		w.openDB()
+	} else {
+		w.kept = local.Kept{Items: table{new(memory.Store), w}, Journal: newMemo()}
+	}
+	w.open()
+	w.quietly(func() bool { return w.sys == nil })
+	for i, mode := range w.plan.modes {
+		d := declaration(w.rng, fmt.Sprintf("p%d", i), mode, 1+w.rng.IntN(3))
+		if w.defined != nil {
+			d = w.defined[i]
+		}
+		ready := false
+		w.spawn("make "+d.Name, func(ctx context.Context) {
+			if _, err := w.sys.Service.CreatePipeline(ctx, orchestrator.Create{Declaration: d}); err != nil {
+				w.violated("plan", "%v", err)
+			}
+			ready = true
+		})
+		w.quietly(func() bool { return !ready })
+	}
+}
+
+// quietly lets calls through without faults while cond holds.
+func (w *world) quietly(cond func() bool) {
+	for w.look(); cond() && !w.over(); w.look() {
+		if calls := w.gate.waiting(); len(calls) > 0 {
+			w.let(calls[0], done)
+		} else {
+			w.pass(time.Second)
+		}
+	}
+}
+
+// open starts a process on what is kept.
+func (w *world) open() {
+	w.process++
+	cryptotest.SetGlobalRandom(w.t, w.seed<<16|uint64(w.process))
+	gate := newTurnstile()
+	w.gate, w.opened = gate, make(chan opened, 1)
+	kept := local.Kept{Items: w.kept.Items, Journal: diary{w.kept.Journal, gate, w}}
+	o := local.Options{
+		Data: w.folder, URL: "http://127.0.0.1:4317", Ports: w.ports(gate),
+		Seams: local.Seams{
+			Kept: &kept, Hears: w.hears,
+			Deliveries: 10_000, // who gets one of few slots is for the scheduler to say, not for the seed
+			Work:       func(x local.Work) local.Work { return work{x, gate, w} },
+			Tune:       func(o *orchestrator.Options) { o.Now = func() time.Time { return time.Now().Add(w.skew) } },
+		},
+	}
+	w.log.line("OPEN %d", w.process)
+	tell := w.opened
+	go func() {
+		sys, err := local.Open(as(w.t.Context(), "system"), o)
+		tell <- opened{sys, err}
+	}()
+}
+
+// look waits until nothing moves, and takes note of a system that has opened.
+func (w *world) look() {
+	synctest.Wait()
+	select {
+	case o := <-w.opened:
+		w.opened = nil
+		if o.err != nil {
+			w.log.line("OPEN failed: %v", o.err)
+			if !errors.Is(o.err, errInjected) {
+				w.violated("P8", "the system does not open: %v", o.err)
+			}
+			w.gate.kill()
+			w.open()
+			synctest.Wait()
+			return
+		}
+		w.sys = o.sys
+	default:
+	}
+}
+
+// crash ends the process as kill -9 does and starts the next one.
+func (w *world) crash() {
+	w.log.line("CRASH")
+	w.cover("F47")
+	if w.sys == nil {
+		w.cover("F47 while opening")
+	}
+	for _, row := range w.audit.outbox {
+		if len(row.Starts) > 0 {
+			w.cover("F4")
+		}
+	}
+	if len(w.works.underWay()) > 0 {
+		w.cover("F54")
+	}
+	w.down()
+	w.works.crash()
+	w.audit.reread(w.t.Context(), w.kept.Items)
+	w.open()
+}
+
+// down ends the process; nothing of it is left when it returns.
+func (w *world) down() {
+	w.gate.kill()
+	if w.opened != nil {
+		o := <-w.opened
+		w.sys, w.opened = o.sys, nil
+	}
+	if w.sys != nil {
+		_ = w.sys.Close() // what it says is not news: everything fails
+		w.sys = nil
+	}
+	w.inside.Wait()
+	w.busy = 0
+	var outside []errand
+	for _, e := range w.pending {
+		if !e.here {
+			outside = append(outside, e)
+		}
+	}
+	w.pending = outside
+	if w.db != nil {
+		if err := w.db.Close(); err != nil {
+			w.violated("P8", "close: %v", err)
+		}
+		w.openDB()
+	}
+}
+
+// openDB opens the database that takes the place of maps.
+func (w *world) openDB() {
+	var err error
+	if w.db, err = sqlite.Open(w.folder, sqlite.Options{}); err != nil {
+		w.violated("P8", "%v", err)
+		return
+	}
+	below, err := lite.New(w.db)
+	if err != nil {
+		w.violated("P8", "%v", err)
+	}
+	j, err := engine.NewJournal(w.t.Context(), w.db)
+	if err != nil {
+		w.violated("P8", "%v", err)
+	}
+	w.kept = local.Kept{Items: table{below, w}, Journal: j}
+}
+
+// end leaves nothing of the bubble behind.
+func (w *world) end() {
+	if p := recover(); p != nil {
+		w.violated("panic", "%v\n%s", p, debug.Stack())
+	}
+	w.down()
+	if w.db != nil {
+		w.db.Close()
+	}
+}
+
+// play plays a seed and returns the world as it ended.
+func play(t *testing.T, seed uint64, change func(*world)) *world {
+	w := &world{
+		seed: seed, rng: rand.New(rand.NewPCG(seed, 14)), covered: map[string]int{}, acts: map[string]bool{},
+		latest: map[string]time.Duration{}, disturbedRuns: map[string]bool{}, tokens: map[string]string{},
+	}
+	w.plan = planOf(w.rng)
+	w.works = newWorks(w)
+	w.audit = newAudit(w)
+	if change != nil {
+		change(w)
+	}
+	w.folder = folder(t)
+	defer os.RemoveAll(w.folder)
+	synctest.Test(t, func(t *testing.T) {
+		w.t = t
+		w.log = &history{sum: fnv.New64a(), begun: time.Now(), all: *verboseSeed}
+		w.log.line("%+v", w.plan)
+		w.simulate()
+	})
+	return w
+}
+
+// folder returns a folder in memory, if there is one: nothing in it matters.
+func folder(t *testing.T) string {
+	base := "/dev/shm"
+	if _, err := os.Stat(base); err != nil {
+		base = ""
+	}
+	f, err := os.MkdirTemp(base, "sluice-simulation")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
