@@ -170,6 +170,7 @@ func TestShop(t *testing.T) {
 	t.Run("aws cli", c.commandLine)
 	t.Run("gates", c.gates)
 	t.Run("redeployment", c.redeploy)
+	t.Run("take down", c.takeDown)
 	t.Run("policies", c.policies)
 }
 
