@@ -63,7 +63,7 @@ func TestDifferential(t *testing.T) {
 	if t.Failed() {
 		return // mutants are told from what is equal
 	}
-	t.Run("wrong texts", func(t *testing.T) { testWrongTexts(t, specimens) })
+	t.Run("wrong texts", func(t *testing.T) { testWrongTexts(t, specimens, found) })
 	t.Run("wrong engines", func(t *testing.T) { testWrongEngines(t, found, pipelines, machines) })
 }
 

@@ -85,7 +85,7 @@ func (e *emulator) invoke(w http.ResponseWriter, r *http.Request) {
 	case err != nil || at == nil:
 		http.Error(w, fmt.Sprintf("run %q: %v", run, err), http.StatusNotFound)
 	case function == listener:
-		close(at.ended)
+		at.end.Do(func() { close(at.ended) }) // a run that ends at once may be told of twice
 		w.WriteHeader(http.StatusAccepted)
 	default:
 		at.serve(w, r.Context(), function, payload)

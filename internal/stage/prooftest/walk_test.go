@@ -220,21 +220,26 @@ func TestLikenessBites(t *testing.T) {
 	differ := map[string]func(*rules){
 		"noRewake": func(r *rules) { r.noRewake = true }, "deafWait": func(r *rules) { r.deafWait = true },
 		"stopKeepsPlace": func(r *rules) { r.stopKeepsPlace = true }, "restoresByNumber": func(r *rules) { r.reduce = restoresByNumber },
-		"successIsWell": func(r *rules) { r.successIsWell = false },
+		"anyVersion": func(r *rules) { r.anyVersion = true }, "goesBeside": func(r *rules) { r.goesBeside = false },
+		"gateForgets": func(r *rules) { r.gateForgets = true },
 	}
 	if proving() {
 		maps.Copy(differ, map[string]func(*rules){
+			"successIsWell": func(r *rules) { r.successIsWell = false },
+			"hearsBeside":   func(r *rules) { r.hearsBeside = false }, "arrivalSetsMode": func(r *rules) { r.arrivalSetsMode = false },
+			"newestSettles": func(r *rules) { r.newestSettles = false },
+			"gateBlind":     func(r *rules) { r.gateBlind = true }, "keepsGate": func(r *rules) { r.keepsGate = true },
 			"anyRun": func(r *rules) { r.anyRun = true }, "newestCallWaits": func(r *rules) { r.newestCallWaits = false },
 			"newestCallActs": func(r *rules) { r.newestCallActs = false }, "repeatsAgain": func(r *rules) { r.repeatsAgain = false },
 		})
 	}
+	worlds := strollsByMode()
 	for name, change := range differ {
 		r := production
 		change(&r)
 		found := false
 		for seed := uint64(1); seed <= 4000 && !found; seed++ {
-			c := strolls[seed%5]
-			c.Mode = ordered[seed/5%2]
+			c := worlds[seed%uint64(len(worlds))]
 			choose := rand.New(rand.NewPCG(seed, 0)).IntN
 			if found = walk(t, &model{c, r}, inMemory(t, choose), choose, new(tally)) != ""; found {
 				t.Logf("%s: told after %d walks", name, seed)
