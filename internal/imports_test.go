@@ -72,7 +72,7 @@ var allowed = map[string]string{
 
 	// An account's assembly may import what it wires, and so may the functions.
 	// What their mains share knows no use case.
-	"internal/entry":     "internal/config",
+	"internal/entry":     "events internal/config",
 	"internal/connect":   "",
 	"internal/cloud/...": "*",
 	"internal/cloud":     "*",

@@ -349,16 +349,19 @@ func (e *Engine) commit(ctx context.Context) error {
 
 // step names the commit of a group by the rarest of what is in it.
 func (g *loop) step() string {
-	rarest, name := -1, "engine timer"
+	rarest, name := 0, ""
+	if len(g.fired) > 0 {
+		rarest, name = 4, "engine timer"
+	}
 	for _, r := range g.group {
-		rank, what := 0, "engine answer"
+		rank, what := 1, "engine answer"
 		switch r.event.(type) {
 		case nil:
-			rank, what = 1, "engine begin"
+			rank, what = 2, "engine begin"
 		case TaskFailed:
-			rank, what = 2, "engine failure"
+			rank, what = 3, "engine failure"
 		case Stopped:
-			rank, what = 3, "engine stop"
+			rank, what = 5, "engine stop"
 		}
 		if rank > rarest {
 			rarest, name = rank, what

@@ -138,7 +138,7 @@ func (s *System) closeDB() error {
 
 // assemble puts the adapters together and starts what works by itself.
 func (s *System) assemble(ctx context.Context, kept *Kept) error {
-	s.pump = newPump(s.opts.Log)
+	s.pump = newPump(s.opts.Log, s.opts.Seams.Deliveries)
 	s.store = store.Observe(store.Cache(kept.Items), s.observe)
 	blobs, err := dir.New(filepath.Join(s.opts.Data, "artifacts"))
 	if err != nil {

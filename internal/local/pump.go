@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -48,11 +49,13 @@ const (
 	gatherDone    = 200 * time.Millisecond // how long deletions do
 )
 
-func newPump(log *slog.Logger) *pump {
+// newPump returns a pump that delivers so many rows at once; 0: maxDeliveries.
+func newPump(log *slog.Logger, deliveries int) *pump {
+	deliveries = cmp.Or(deliveries, maxDeliveries)
 	ctx, stop := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
 	return &pump{
-		log: log, ctx: ctx, stop: stop, slots: make(chan struct{}, maxDeliveries), hurry: hurry, known: map[store.Key]bool{},
+		log: log, ctx: ctx, stop: stop, slots: make(chan struct{}, deliveries), hurry: hurry, known: map[store.Key]bool{},
 		news: newLane[orchestrator.Row](hurry), done: newLane[store.Key](hurry),
 	}
 }

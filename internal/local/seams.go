@@ -23,6 +23,9 @@ type Seams struct {
 
 	// Hears says which of the outbox rows of a commit the pump hears of.
 	Hears func([]orchestrator.Row) []orchestrator.Row
+
+	// Deliveries is how many rows the pump delivers at once.
+	Deliveries int
 }
 
 // Kept is all that a system keeps, but for files.

@@ -114,13 +114,6 @@ func (s *System) notice(ctx context.Context, seen *seen, ev trigger.Event) error
 	return err
 }
 
-// Watched reports whether a repository was looked at at least once. What is
-// there at the first look is known and starts nothing.
-func (s *System) Watched(ctx context.Context, repository string) (bool, error) {
-	_, version, err := (&seen{store: s.store}).load(ctx, watch.Target{Repository: repository}.ID())
-	return version > 0, err
-}
-
 // seen keeps what the watcher saw in the store. It implements watch.Seen.
 type seen struct{ store store.Store }
 

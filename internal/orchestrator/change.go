@@ -36,6 +36,7 @@ type change struct {
 	pipelines  map[string]*tracked[record.Pipeline]
 	gates      map[store.Key]*tracked[record.Gate]
 	turnsOf    map[store.Key]*tracked[record.Turns]
+	absent     map[store.Key]bool              // first tries of actions that had not begun when they were looked for
 	ruled      []record.ActionID               // rules that this change has ended
 	ended      []*record.Action                // actions that this change has ended
 	begun      map[string]pipeline.Declaration // what executions run that this change adds, by id; their version may not be stored yet
@@ -66,6 +67,7 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 			pipelines:  map[string]*tracked[record.Pipeline]{},
 			gates:      map[store.Key]*tracked[record.Gate]{},
 			turnsOf:    map[store.Key]*tracked[record.Turns]{},
+			absent:     map[store.Key]bool{},
 			begun:      map[string]pipeline.Declaration{},
 		}
 		err := f(c)
@@ -133,6 +135,11 @@ func (c *change) records() []store.Op {
 	}
 	for key, t := range c.turnsOf {
 		ops = append(ops, t.op(key))
+	}
+	for key := range c.absent {
+		if c.actions[key] == nil { // it is not added by c itself
+			ops = append(ops, store.Op{Key: key, Kind: store.Check})
+		}
 	}
 	return ops
 }

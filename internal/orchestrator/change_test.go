@@ -63,7 +63,7 @@ func TestUpdateWhileApproved(t *testing.T) {
 	}
 	w.settle()
 	w.want(id, pipeline.Cancelled)
-	if got := w.runs[w.execution(id).Run].state.Status; got != machine.Failed {
+	if got := w.Runs[w.execution(id).Run].State.Status; got != machine.Failed {
 		t.Errorf("the run is %s; want that it has come to its end", got)
 	}
 }

@@ -93,8 +93,8 @@ func (w *world) rested() {
 			w.t.Errorf("stage %s is left as %+v", st.Name, lock)
 		}
 	}
-	for name, r := range w.runs {
-		if r.state.Status == machine.Running {
+	for name, r := range w.Runs {
+		if r.State.Status == machine.Running {
 			w.t.Errorf("machine run %s never ends", name)
 		}
 	}

@@ -146,7 +146,8 @@ func (c *change) release(e *record.Execution, s *record.Stage, stageName string,
 }
 
 // latestActions returns the latest try of each action of a stage whose result
-// counts for e's attempt, by name.
+// counts for e's attempt, by name. What has not begun must not begin before c
+// is written: c would decide without it, and it would go on for ever.
 func (c *change) latestActions(e *record.Execution, declared pipeline.Stage) (map[string]*record.Action, error) {
 	latest := map[string]*record.Action{}
 	for attempt := e.Since; attempt <= e.Attempt; attempt++ {
@@ -156,6 +157,11 @@ func (c *change) latestActions(e *record.Execution, declared pipeline.Stage) (ma
 		}
 		for i, a := range tries { // a later try, and a later attempt, replaces
 			latest[a.Name] = &tries[i]
+		}
+	}
+	for _, d := range declared.Actions {
+		if a := latest[d.Name]; a == nil || a.Attempt < e.Attempt {
+			c.absent[record.ActionKey(e.ID, e.Attempt, declared.Name, d.Name, 1)] = true
 		}
 	}
 	return latest, nil

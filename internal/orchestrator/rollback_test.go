@@ -91,7 +91,7 @@ func TestRollbackInTheMiddle(t *testing.T) {
 	if w.started[id+" Unit"] != 1 || w.started[id+" Copy"] != 0 {
 		t.Errorf("Unit ran %d times and Copy %d; want 1 and 0", w.started[id+" Unit"], w.started[id+" Copy"])
 	}
-	if r := w.runs[w.execution(id).Run]; r.state.Status == "RUNNING" {
+	if r := w.Runs[w.execution(id).Run]; r.State.Status == "RUNNING" {
 		t.Error("its machine run goes on")
 	}
 }

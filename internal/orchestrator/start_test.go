@@ -121,8 +121,8 @@ func TestRequiredVariables(t *testing.T) {
 	if got, want := w.execution(id).StatusSummary, "Values for required variables haven't been provided: A,B"; got != want {
 		t.Errorf("it says %q; want %q", got, want)
 	}
-	if len(w.runs) > 0 || len(w.jobs) > 0 || w.stage("Source").Latest != nil {
-		t.Errorf("%d runs and %d jobs were started", len(w.runs), len(w.jobs))
+	if len(w.Runs) > 0 || len(w.jobs) > 0 || w.stage("Source").Latest != nil {
+		t.Errorf("%d runs and %d jobs were started", len(w.Runs), len(w.jobs))
 	}
 	w.refused("the retry", w.retry(id, "Source", pipeline.AllActions), pipeline.StageNotRetryable)
 }

@@ -127,7 +127,7 @@ func TestStopStartsNothing(t *testing.T) {
 				if err != nil || len(after) != len(recorded) {
 					t.Fatalf("%s, abandon %v, moment %d: %d actions, %v; there were %d", mode, abandon, moment, len(after), err, len(recorded))
 				}
-				if r := w.runs[w.execution(id).Run]; r != nil && r.state.Status == machine.Running {
+				if r := w.Runs[w.execution(id).Run]; r != nil && r.State.Status == machine.Running {
 					t.Fatalf("%s, abandon %v, moment %d: its run goes on", mode, abandon, moment)
 				}
 				if rested {

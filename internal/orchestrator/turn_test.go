@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/engine"
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/orchestrator/orchestratortest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 )
@@ -162,7 +163,7 @@ func TestTurnEnds(t *testing.T) {
 				}
 			}
 			for _, token := range tokens {
-				if err := w.step(runOf(token), engine.TaskFailed{Token: token, Error: "States.Timeout"}); err != nil {
+				if err := w.Step(orchestratortest.RunOf(token), engine.TaskFailed{Token: token, Error: "States.Timeout"}); err != nil {
 					w.t.Fatal(err)
 				}
 			}
@@ -191,8 +192,8 @@ func TestTurnEnds(t *testing.T) {
 			if _, begun := w.underWay(id); begun != tt.begun {
 				t.Errorf("%d tries have begun; want %d", begun, tt.begun)
 			}
-			if r := w.runs[w.execution(id).Run]; (r.state.Status == machine.Running) != (tt.status == pipeline.InProgress) {
-				t.Errorf("the run is %s", r.state.Status)
+			if r := w.Runs[w.execution(id).Run]; (r.State.Status == machine.Running) != (tt.status == pipeline.InProgress) {
+				t.Errorf("the run is %s", r.State.Status)
 			}
 		})
 	}

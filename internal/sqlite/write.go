@@ -125,9 +125,11 @@ func (db *DB) lead(w *write) {
 func (db *DB) commit(group []*write) (done int) {
 	c := db.writer
 	open := false
+	undo := func() { c.run(c.rollback) } // SQLite may have done it; then it complains, and all is well
 	defer func() {
 		if open {
-			c.run(c.rollback) // SQLite may have done it; then it complains, and all is well
+			fail(group, errAbandoned) // those who have no error yet must not hear that all is well
+			undo()
 		}
 	}()
 	tx := &Tx{conn: c, ctx: context.Background(), writes: true}
@@ -149,6 +151,10 @@ func (db *DB) commit(group []*write) (done int) {
 		w.err = err
 	}
 	if !tx.kept {
+		if open {
+			undo()
+			open = false
+		}
 		return len(group)
 	}
 	if _, err := c.exec("UPDATE commits SET n = ?", []any{db.commits + 1}); err != nil {

@@ -70,30 +70,56 @@ func (l *load) settle(c *child, rng *rand.Rand) tally {
 	l.t.Helper()
 	u := &user{load: l, c: c, ctx: l.t.Context(), rng: rng, over: true}
 	u.claims()
-	var now left
-	await(l.t, func() string {
-		return fmt.Sprintf("the end of %d: %v, %d outbox rows", len(now.Active), now.Active, now.Outbox)
-	}, func() bool {
-		if c.dead() {
-			l.t.Fatal("the child ended")
-		}
-		for range 20 {
-			u.step()
-		}
-		body, err := u.get("/left")
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		if now, err = decode[left](body); err != nil {
-			l.t.Fatal(err)
-		}
-		return len(now.Active) == 0 && now.Outbox == 0 && !l.pending() && u.noticed()
-	})
+	for u.busy() {
+	}
 	mark := l.mark()
 	await(l.t, func() string { return fmt.Sprintf("processes to end: %v", marked(mark)) }, func() bool { return len(marked(mark)) == 0 })
 	c.kill()
 	integrity(l.t, l.folder)
 	return l.check()
+}
+
+// busy works until fewer executions are under way. It is false when nothing is
+// left to do. Nothing may stand still for as long as patience lasts.
+func (u *user) busy() bool {
+	u.t.Helper()
+	now := u.left()
+	if u.idle(now) {
+		return false
+	}
+	before := now
+	await(u.t, func() string {
+		return fmt.Sprintf("one of %d to end: %v, %d outbox rows", len(now.Active), now.Active, now.Outbox)
+	}, func() bool {
+		for range 20 {
+			u.step()
+		}
+		now = u.left()
+		return u.idle(now) || len(now.Active) < len(before.Active)
+	})
+	return true
+}
+
+// left asks what is left to do.
+func (u *user) left() left {
+	u.t.Helper()
+	if u.c.dead() {
+		u.t.Fatal("the child ended")
+	}
+	body, err := u.get("/left")
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	now, err := decode[left](body)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return now
+}
+
+// idle reports whether nothing is left to do.
+func (u *user) idle(now left) bool {
+	return len(now.Active) == 0 && now.Outbox == 0 && !u.pending() && u.noticed()
 }
 
 // claims checks what has one state: nobody has changed it since.
@@ -245,6 +271,11 @@ func (f *findings) kept() {
 		ours[s.id] = true
 		if e, ok := f.executions[s.id]; !ok || e.Pipeline != s.pipeline {
 			f.t.Errorf("the acknowledged execution %s of %s is gone", s.id, s.pipeline)
+		}
+	}
+	for id, e := range f.executions {
+		if e.Trigger.Type == "StartPipelineExecution" && e.Type == record.Standard && !ours[id] {
+			f.t.Errorf("execution %s of %s is not the answer to any start: a start happened twice", id, e.Pipeline)
 		}
 	}
 	for key, a := range f.answers {

@@ -47,8 +47,11 @@ type failure struct {
 // rare are steps that a process reaches once, or seldom.
 var rare = []string{"sqlite mark reset", "engine checkpoint", "engine timer", "engine stop", "store RollbackStage", "Build/CodeBuild Stop", "Compute/Commands Stop"}
 
+// busy are steps that are reached all the time, also while a process starts.
+var busy = []string{"sqlite commit", "sqlite mark", "sqlite mark sync", "engine answer", "store Enter", "store report", "store RunAction", "machine Succeed", "bus Publish"}
+
 // tinder has the machine call a function again after a while, for the timers.
-const tinder = "store Enter\terror-before\t3\nstore Enter\terror-before\t9\n"
+const tinder = "store Enter\terror-before\t5\nstore Enter\terror-before\t20\nstore Enter\terror-before\t80\n"
 
 // matrix returns the failures of these modes, each at a random one of its
 // first times.
@@ -57,8 +60,11 @@ func matrix(rng *rand.Rand, modes ...failpoint.Mode) []failure {
 	for _, step := range steps {
 		for _, mode := range modes {
 			f := failure{step, mode, 1 + rng.IntN(3)}
-			if slices.Contains(rare, step) {
+			switch {
+			case slices.Contains(rare, step):
 				f.n = 1
+			case slices.Contains(busy, step):
+				f.n = 1 + rng.IntN(100)
 			}
 			all = append(all, f)
 		}

@@ -334,8 +334,12 @@ func (u *user) attend(name string, s codepipeline.StageState) {
 	if s.BeforeEntry != nil && s.BeforeEntry.LatestExecution != nil && s.BeforeEntry.LatestExecution.Status == pipeline.InProgress && shapeOf(name).window {
 		u.override(name, s.StageName, x.PipelineExecutionID)
 	}
-	if x.Status == pipeline.Failed && !u.over && !shapeOf(name).plain {
-		u.repair(name, s.StageName, x.PipelineExecutionID)
+	switch {
+	case u.over || shapeOf(name).plain:
+	case x.Status == pipeline.Failed && u.chance(50):
+		u.retry(name, s.StageName, x.PipelineExecutionID)
+	case x.Status.Final() && s.StageName != "Source" && u.chance(10):
+		u.rollback(name, s.StageName)
 	}
 }
 
@@ -355,7 +359,7 @@ func (u *user) lookEverywhere(name string, all []codepipeline.PipelineExecutionS
 		case shapeOf(name).window && e.Status == pipeline.InProgress:
 			u.override(name, "Release", e.PipelineExecutionID)
 		case e.Status == pipeline.Failed && !u.over && u.chance(20):
-			u.repair(name, "Test", e.PipelineExecutionID)
+			u.retry(name, "Test", e.PipelineExecutionID)
 		}
 	}
 }
@@ -424,26 +428,25 @@ func (u *user) override(name, stage, execution string) {
 	}
 }
 
-// repair retries a failed stage or goes back to what was there before.
-func (u *user) repair(name, stage, execution string) {
-	switch n := u.rng.IntN(100); {
-	case n < 30:
-		mode := []pipeline.RetryMode{pipeline.FailedActions, pipeline.AllActions}[u.rng.IntN(2)]
-		in := codepipeline.RetryStageExecutionInput{PipelineName: name, StageName: stage, PipelineExecutionID: execution, RetryMode: mode}
-		if _, err := u.do("RetryStageExecution", in, nil); err == nil {
-			u.note(func() { u.retries[execution]++ })
-		}
-	case n < 65:
-		var list codepipeline.ListPipelineExecutionsOutput
-		in := codepipeline.ListPipelineExecutionsInput{PipelineName: name, MaxResults: 1,
-			Filter: &codepipeline.PipelineExecutionFilter{SucceededInStage: &codepipeline.SucceededInStageFilter{StageName: stage}}}
-		if _, err := u.do("ListPipelineExecutions", in, &list); err != nil || len(list.Summaries) == 0 {
-			return
-		}
-		target := list.Summaries[0].PipelineExecutionID
-		var out codepipeline.RollbackStageOutput
-		if _, err := u.do("RollbackStage", codepipeline.RollbackStageInput{PipelineName: name, StageName: stage, TargetPipelineExecutionID: target}, &out); err == nil {
-			u.note(func() { u.rollbacks[out.PipelineExecutionID] = target })
-		}
+func (u *user) retry(name, stage, execution string) {
+	mode := []pipeline.RetryMode{pipeline.FailedActions, pipeline.AllActions}[u.rng.IntN(2)]
+	in := codepipeline.RetryStageExecutionInput{PipelineName: name, StageName: stage, PipelineExecutionID: execution, RetryMode: mode}
+	if _, err := u.do("RetryStageExecution", in, nil); err == nil {
+		u.note(func() { u.retries[execution]++ })
+	}
+}
+
+// rollback goes back to what succeeded in a stage before.
+func (u *user) rollback(name, stage string) {
+	var list codepipeline.ListPipelineExecutionsOutput
+	in := codepipeline.ListPipelineExecutionsInput{PipelineName: name, MaxResults: 3,
+		Filter: &codepipeline.PipelineExecutionFilter{SucceededInStage: &codepipeline.SucceededInStageFilter{StageName: stage}}}
+	if _, err := u.do("ListPipelineExecutions", in, &list); err != nil || len(list.Summaries) == 0 {
+		return
+	}
+	target := list.Summaries[u.rng.IntN(len(list.Summaries))].PipelineExecutionID
+	var out codepipeline.RollbackStageOutput
+	if _, err := u.do("RollbackStage", codepipeline.RollbackStageInput{PipelineName: name, StageName: stage, TargetPipelineExecutionID: target}, &out); err == nil {
+		u.note(func() { u.rollbacks[out.PipelineExecutionID] = target })
 	}
 }

@@ -165,14 +165,42 @@ func (r *random) choose(actors []*actor, ready []int) (int, bool) {
 	return next, refuse
 }
 
-// inTurn lets the actors go on in their order, each to its end.
-type inTurn struct{ first int }
+// merges chooses differently each time until it has let the actors take turns
+// in every way in which a turn ends only behind a write. So no transaction
+// overlaps another one: of two actors with one write each there are two ways.
+type merges struct {
+	path  []turn
+	depth int
+	last  int // who went on last
+	wrote bool
+}
 
-func (t inTurn) choose(_ []*actor, ready []int) (int, bool) {
-	if slices.Contains(ready, t.first) {
-		return t.first, false
+// A turn is given to one of those who are ready.
+type turn struct{ chosen, ready int }
+
+func (m *merges) choose(actors []*actor, ready []int) (int, bool) {
+	if m.depth == 0 || m.wrote || !slices.Contains(ready, m.last) {
+		if m.depth == len(m.path) {
+			m.path = append(m.path, turn{0, len(ready)})
+		}
+		m.last = ready[m.path[m.depth].chosen]
+		m.depth++
 	}
-	return ready[0], false
+	m.wrote = actors[m.last].next.writes != nil
+	return m.last, false
+}
+
+// another prepares the next way and reports whether there is one.
+func (m *merges) another() bool {
+	m.depth, m.wrote = 0, false
+	for len(m.path) > 0 {
+		if t := &m.path[len(m.path)-1]; t.chosen+1 < t.ready {
+			t.chosen++
+			return true
+		}
+		m.path = m.path[:len(m.path)-1]
+	}
+	return false
 }
 
 // A search chooses differently each time until every order was chosen that can

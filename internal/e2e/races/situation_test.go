@@ -1,6 +1,7 @@
 package races
 
 import (
+	"cmp"
 	"testing"
 
 	"github.com/sluice-ci/sluice/internal/engine"
@@ -18,9 +19,13 @@ type place struct {
 	declaration pipeline.Declaration
 	target      string // the execution
 	stage       string // where it is
+	running     string // the execution that is to be stopped, if it is another one
+	gated       string // the execution whose condition is to be overridden, if it is another one
+	gatedIn     string
 	passed      string // an execution that the stage may be rolled back to
 	token       string // of the approval that waits, or the last that did
 	gate        string // BEFORE_ENTRY, ON_SUCCESS
+	job         string // that a function was invoked for
 }
 
 // A situation is how a place comes to be. Before begin, one execution has gone
@@ -56,14 +61,23 @@ var situations = []situation{
 		p.must(p.world.StopExecution(p.t.Context(), orchestrator.Stop{Pipeline: "app", Execution: p.target, Abandon: true}))
 		p.settle()
 	}},
-	{name: "the entry condition is being evaluated, and another execution waits", stage: "Build", change: condition(record.BeforeEntry), begin: gated},
-	{name: "the condition of success is being evaluated, and another execution waits", stage: "Build", change: condition(record.OnSuccess), begin: func(p *place) {
+	{name: "the entry condition is being evaluated, and another execution waits", stage: "Build", change: condition(1, record.BeforeEntry), begin: gated},
+	{name: "the condition of success is being evaluated, and another execution waits", stage: "Build", change: condition(1, record.OnSuccess), begin: func(p *place) {
 		p.gate = "ON_SUCCESS"
 		gated(p)
 	}},
 	{name: "a build runs, and another execution waits", stage: "Build", begin: func(p *place) {
 		p.world.Waiting["Compile"] = true
 		p.target = p.start()
+		p.start()
+		clear(p.world.Waiting)
+	}},
+	{name: "a function works, and another execution waits", stage: "Build", change: func(d *pipeline.Declaration) {
+		d.Stages[1].Actions[0] = action("Compile", pipeline.Invoke, "Lambda", 1, "Code", "Bin", map[string]string{"FunctionName": "fn"})
+	}, begin: func(p *place) {
+		p.world.Waiting["Compile"] = true
+		p.target = p.start()
+		p.job = p.world.Latest(record.ActionID{Execution: p.target, Attempt: 1, Stage: "Build", Name: "Compile", Try: 1}).ID
 		p.start()
 		clear(p.world.Waiting)
 	}},
@@ -82,6 +96,22 @@ var situations = []situation{
 		before := p.start()
 		p.target = p.start()
 		p.must(p.world.StopExecution(p.t.Context(), orchestrator.Stop{Pipeline: "app", Execution: before, Abandon: true}))
+	}},
+	{name: "a stage has failed, and behind it an approval is pending", stage: "Build", begin: func(p *place) {
+		p.running = p.start()
+		failed(p)
+	}},
+	{name: "a stage has failed, and behind it a condition is being evaluated", stage: "Build", change: condition(2, record.BeforeEntry), begin: func(p *place) {
+		p.world.Waiting["Window"] = true
+		p.running = p.start()
+		p.gated, p.gatedIn = p.running, "Release"
+		failed(p)
+	}},
+	{name: "a condition is being evaluated, and behind it an approval is pending", stage: "Release", change: condition(1, record.BeforeEntry), begin: func(p *place) {
+		p.target = p.start()
+		p.world.Waiting["Window"] = true
+		p.gated, p.gatedIn = p.start(), "Build"
+		clear(p.world.Waiting)
 	}},
 	{name: "the run has died", stage: "Release", begin: func(p *place) {
 		pending(p)
@@ -122,24 +152,24 @@ func gated(p *place) {
 	clear(p.world.Waiting)
 }
 
-// condition gives the stage Build a condition at a gate.
-func condition(kind record.GateKind) func(*pipeline.Declaration) {
+// condition gives a stage a condition at a gate.
+func condition(i int, kind record.GateKind) func(*pipeline.Declaration) {
 	c := []pipeline.Condition{{Result: "FAIL", Rules: []pipeline.Rule{{
 		Name: "Window", TypeID: pipeline.RuleTypeID{Category: "Rule", Provider: "DeploymentWindow"},
 		Configuration: map[string]string{"Cron": "* * * * * *"},
 	}}}}
 	return func(d *pipeline.Declaration) {
 		if kind == record.BeforeEntry {
-			d.Stages[1].BeforeEntry = &pipeline.Gate{Conditions: c}
+			d.Stages[i].BeforeEntry = &pipeline.Gate{Conditions: c}
 		} else {
-			d.Stages[1].OnSuccess = &pipeline.Gate{Conditions: c}
+			d.Stages[i].OnSuccess = &pipeline.Gate{Conditions: c}
 		}
 	}
 }
 
 // prepare plays a situation.
 func (s situation) prepare(t *testing.T) *place {
-	p := &place{t: t, world: orchestratortest.New(orchestratortest.Options{}), declaration: app(), stage: s.stage, gate: "BEFORE_ENTRY"}
+	p := &place{t: t, world: orchestratortest.New(orchestratortest.Options{}), declaration: app(), stage: s.stage, gate: "BEFORE_ENTRY", job: "ffffffff-0000-4000-8000-000000000000"}
 	p.declaration.ExecutionMode = s.mode
 	if s.mode == "" {
 		p.declaration.ExecutionMode = pipeline.Superseded
@@ -156,9 +186,9 @@ func (s situation) prepare(t *testing.T) *place {
 		t.Fatalf("%s: %q", s.name, p.world.Broken)
 	}
 	p.world.State() // of which its copies need not tell again what stays
-	p.token = p.approval(p.target)
-	if p.token == "" {
-		p.token = p.approval(p.passed)
+	p.running, p.gated, p.gatedIn = cmp.Or(p.running, p.target), cmp.Or(p.gated, p.target), cmp.Or(p.gatedIn, p.stage)
+	for _, id := range []string{p.target, p.running, p.passed} {
+		p.token = cmp.Or(p.token, p.approval(id))
 	}
 	return p
 }

@@ -17,7 +17,6 @@ type verb struct {
 	name, operation string
 	body            func(p *place) any
 	errors          string                                               // that the API lists for the operation, without ValidationException; "Exception" is left out
-	steps           bool                                                 // it is more than one transaction: others may come in between
 	ends            bool                                                 // what is asked about is gone afterwards: who looked before may be told how it stands halfway
 	happens         func(context.Context, *orchestratortest.World) error // instead of a request
 }
@@ -43,20 +42,25 @@ var verbs = []verb{
 		return fields{"pipelineName": "app", "stageName": p.stage, "transitionType": "Inbound"}
 	}, errors: "PipelineNotFound StageNotFound"},
 	{name: "override", operation: "OverrideStageCondition", body: func(p *place) any {
-		return fields{"pipelineName": "app", "stageName": p.stage, "pipelineExecutionId": p.target, "conditionType": p.gate}
+		return fields{"pipelineName": "app", "stageName": p.gatedIn, "pipelineExecutionId": p.gated, "conditionType": p.gate}
 	}, errors: "Conflict PipelineNotFound StageNotFound ConditionNotOverridable NotLatestPipelineExecution ConcurrentPipelineExecutionsLimitExceeded"},
 	// That a pipeline is not there is in no list of UpdatePipeline, whose list is old: see docs/conformance.md.
-	{name: "update", operation: "UpdatePipeline", steps: true, body: func(p *place) any { return fields{"pipeline": p.declaration} },
+	{name: "update", operation: "UpdatePipeline", body: func(p *place) any { return fields{"pipeline": p.declaration} },
 		errors: "InvalidStageDeclaration InvalidActionDeclaration InvalidBlockerDeclaration InvalidStructure LimitExceeded PipelineNotFound"},
 
-	{name: "delete", operation: "DeletePipeline", steps: true, ends: true, body: func(*place) any { return fields{"name": "app"} }, errors: "ConcurrentModification"},
-	{name: "what waits happens", steps: true, happens: func(ctx context.Context, w *orchestratortest.World) error {
+	{name: "delete", operation: "DeletePipeline", ends: true, body: func(*place) any { return fields{"name": "app"} }, errors: "ConcurrentModification"},
+	{name: "a function has done its job", operation: "PutJobSuccessResult", body: func(p *place) any { return fields{"jobId": p.job} },
+		errors: "JobNotFound InvalidJobState OutputVariablesSizeExceeded"},
+	{name: "a function cannot do its job", operation: "PutJobFailureResult", body: func(p *place) any {
+		return fields{"jobId": p.job, "failureDetails": fields{"type": "JobFailed", "message": "no"}}
+	}, errors: "JobNotFound InvalidJobState"},
+	{name: "what waits happens", happens: func(ctx context.Context, w *orchestratortest.World) error {
 		if len(w.Todo) == 0 {
 			return nil
 		}
 		return w.Next(ctx)
 	}},
-	{name: "the minute passes", steps: true, happens: func(ctx context.Context, w *orchestratortest.World) error { return w.Sweep(ctx) }},
+	{name: "the minute passes", happens: func(ctx context.Context, w *orchestratortest.World) error { return w.Sweep(ctx) }},
 }
 
 // controls is how many of them are control verbs.
@@ -72,7 +76,7 @@ type fields map[string]any
 
 func stop(abandon bool) func(*place) any {
 	return func(p *place) any {
-		return fields{"pipelineName": "app", "pipelineExecutionId": p.target, "abandon": abandon, "reason": "enough"}
+		return fields{"pipelineName": "app", "pipelineExecutionId": p.running, "abandon": abandon, "reason": "enough"}
 	}
 }
 

@@ -3,6 +3,7 @@ package scenarios_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -140,27 +141,34 @@ func (c *cloud) deploy() {
 }
 
 // event puts an event on the default bus, as a service of AWS does.
-func (c *cloud) event(detail events.Detail, resources ...string) {
-	c.t.Helper()
+func (c *cloud) event(detail events.Detail, resources ...string) error {
 	text, err := json.Marshal(detail)
 	if err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	out, err := eventbridge.NewFromConfig(c.aws.Config()).PutEvents(c.t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
 		Source: aws.String(detail.Source()), DetailType: aws.String(detail.DetailType()), Detail: aws.String(string(text)), Resources: resources, Time: aws.Time(time.Now()),
 	}}})
-	if err != nil || out.FailedEntryCount > 0 {
-		c.t.Fatalf("event: %v, %+v", err, out)
+	if err == nil && out.FailedEntryCount > 0 {
+		err = fmt.Errorf("%+v", out.Entries)
 	}
+	return err
 }
 
-// pushed tells of a push as CodeCommit does.
-func (c *cloud) pushed(repository, commit string) {
-	c.t.Helper()
-	c.event(events.RepositoryStateChange{
+// tellOf tells of a push as CodeCommit does.
+func (c *cloud) tellOf(repository, commit string) error {
+	return c.event(events.RepositoryStateChange{
 		Event: "referenceUpdated", RepositoryName: repository, RepositoryID: "r-" + repository, ReferenceType: "branch",
 		ReferenceName: "main", ReferenceFullName: "refs/heads/main", CommitID: commit, CallerUserARN: "arn:aws:iam::" + standin.Account + ":user/ada",
 	}, "arn:aws:codecommit:"+standin.Region+":"+standin.Account+":"+repository)
+}
+
+// pushed is tellOf for a story in Go.
+func (c *cloud) pushed(repository, commit string) {
+	c.t.Helper()
+	if err := c.tellOf(repository, commit); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // put stores an object; S3 itself tells of it.
@@ -174,13 +182,7 @@ func (c *cloud) put(bucket, key string, content []byte) {
 // built tells of the end of a build as CodeBuild does. It is called from where
 // builds run, so it only may complain.
 func (c *cloud) built(b services.Build) {
-	detail := events.BuildStateChange{BuildStatus: b.Status, ProjectName: b.Project, BuildID: b.ARN(standin.Region)}
-	text, err := json.Marshal(detail)
-	if err == nil {
-		_, err = eventbridge.NewFromConfig(c.aws.Config()).PutEvents(c.t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
-			Source: aws.String(detail.Source()), DetailType: aws.String(detail.DetailType()), Detail: aws.String(string(text)),
-		}}})
-	}
+	err := c.event(events.BuildStateChange{BuildStatus: b.Status, ProjectName: b.Project, BuildID: b.ARN(standin.Region)})
 	if err != nil && c.t.Context().Err() == nil {
 		c.t.Errorf("the end of build %s: %v", b.ID, err)
 	}

@@ -59,6 +59,9 @@ func laptop(t *testing.T, pipelines string) *home {
 	if _, _, err := s.Register(t.Context(), defs); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	go s.Watch(t.Context()) // ends with the test
 	h.api = client.New(serve(t, s), nil)
 	h.told = func(string, string) {} // the watcher finds out by itself
@@ -66,12 +69,6 @@ func laptop(t *testing.T, pipelines string) *home {
 		if err := s.Service.Sweep(t.Context()); err != nil {
 			t.Error(err)
 		}
-	}
-	for name := range m.Repositories {
-		h.await("the watcher to know "+name, func() bool {
-			ok, err := s.Watched(t.Context(), name)
-			return err == nil && ok
-		})
 	}
 	return h
 }

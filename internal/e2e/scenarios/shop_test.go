@@ -153,7 +153,7 @@ func (c *cloud) image(content string) string {
 
 // TestShop plays the release in both homes and compares what is remembered.
 func TestShop(t *testing.T) {
-	c := deployed(t, "testdata/pipelines")
+	c := deployed(t, withStories(t, "testdata/pipelines"))
 	c.prepareShop()
 	c.serveTour()
 	t.Run("release", func(t *testing.T) {
@@ -169,6 +169,7 @@ func TestShop(t *testing.T) {
 	t.Run("link", c.links)
 	t.Run("aws cli", c.commandLine)
 	t.Run("gates", c.gates)
+	t.Run("stories", c.stories)
 	t.Run("redeployment", c.redeploy)
 	t.Run("policies", c.policies)
 }
@@ -272,7 +273,9 @@ func (c *cloud) arrivals(t *testing.T) {
 	h.answer("shop", "Release", "Ask", h.token("shop", byObject, "Ask"), "Rejected")
 	h.status("shop", byObject, pipeline.Failed)
 	digest := c.image("two")
-	c.event(events.ImageAction{ActionType: "PUSH", Result: "SUCCESS", RepositoryName: "shop", ImageDigest: digest, ImageTag: "latest"})
+	if err := c.event(events.ImageAction{ActionType: "PUSH", Result: "SUCCESS", RepositoryName: "shop", ImageDigest: digest, ImageTag: "latest"}); err != nil {
+		t.Fatal(err)
+	}
 	byImage := h.started("shop", n+2)
 	h.answer("shop", "Release", "Ask", h.token("shop", byImage, "Ask"), "Rejected")
 	h.status("shop", byImage, pipeline.Failed)

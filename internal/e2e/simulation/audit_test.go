@@ -41,8 +41,9 @@ type audit struct {
 	starts                 map[string]string // executions, by why they were started
 	by                     map[string]int    // commits, by caller
 	commits                int
-	admitted               map[string]bool // rows with grants that were delivered
-	mixed                  map[string]bool // pipelines whose mode was changed
+	admitted               map[string]bool    // rows with grants that were delivered
+	entered                map[string][]int64 // by stage: the numbers of executions, as they entered it
+	mixed                  map[string]bool    // pipelines whose mode was changed
 }
 
 func newAudit(w *world) *audit {
@@ -51,7 +52,7 @@ func newAudit(w *world) *audit {
 		executions: map[string]*record.Execution{}, stages: map[store.Key]*record.Stage{}, actions: map[store.Key]*record.Action{},
 		gates: map[store.Key]*record.Gate{}, outbox: map[store.Key]*record.Outbox{}, jobs: map[string]store.Key{}, active: map[string]bool{},
 		excused: map[string]bool{}, wasActed: map[string]bool{}, wasAnnounced: map[string]bool{}, promised: map[string]string{}, mailed: map[string]bool{},
-		starts: map[string]string{}, by: map[string]int{}, admitted: map[string]bool{}, mixed: map[string]bool{},
+		starts: map[string]string{}, by: map[string]int{}, admitted: map[string]bool{}, mixed: map[string]bool{}, entered: map[string][]int64{},
 	}
 }
 
@@ -179,7 +180,12 @@ func (a *audit) removed(key store.Key) {
 	}
 }
 
-func (a *audit) acted(row record.Outbox) { a.wasActed[row.ID] = true }
+func (a *audit) acted(row record.Outbox) {
+	a.w.healed("row", row.Created.Add(-a.w.skew))
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	a.wasActed[row.ID] = true
+}
 
 // announced notes that a row is told. A request that was answered meanwhile
 // need not be made any more, and a message that nobody took for a day counts as

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
@@ -78,7 +79,7 @@ func (w *world) fate(c *call) fate {
 	if ofStore[c.port] {
 		rate = w.plan.storeBad
 	}
-	if w.rng.IntN(100) >= rate {
+	if w.plan.readable && c.port == reads || w.rng.IntN(100) >= rate {
 		return done
 	}
 	all := repertoire[c.port]
@@ -149,14 +150,18 @@ func (w *world) elsewhere() bool {
 		return false
 	}
 	jobs := w.works.underWay()
+	if w.settled { // what was abandoned has to be stopped by the system
+		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return w.audit.over(j.job.ID) })
+	}
 	n := len(jobs) + len(w.pending)
 	if n == 0 {
 		return false
 	}
 	if i := w.rng.IntN(n); i < len(jobs) {
-		if !jobs[i].silent || w.settled {
-			w.finish(jobs[i])
+		if jobs[i].silent && !w.settled { // it ends when somebody asks
+			return false
 		}
+		w.finish(jobs[i])
 	} else {
 		w.run(i - len(jobs))
 	}
@@ -165,7 +170,7 @@ func (w *world) elsewhere() bool {
 
 // finish ends work that is under way, and has somebody tell of it or not.
 func (w *world) finish(j *job) {
-	j.result = w.works.end(j.job)
+	j.result, j.ended = w.works.end(j.job), time.Now()
 	w.log.line("END job %s %s", j.job.ID, j.result.Status)
 	r := w.audit.actions[w.audit.jobs[j.job.ID]]
 	if r != nil && r.Result.ExternalID == "" {
@@ -216,7 +221,7 @@ func (w *world) settle() {
 		p.unnoticed = 0
 	}
 	w.log.line("SETTLE")
-	since := time.Now()
+	since, rest := time.Now(), 0
 	for commits := w.audit.commits; !w.over(); w.look() {
 		w.look()
 		if w.audit.commits > commits {
@@ -229,10 +234,15 @@ func (w *world) settle() {
 		if w.sys != nil && (w.help() || w.elsewhere()) {
 			continue
 		}
-		if w.sys != nil && w.atRest() {
+		switch {
+		case w.sys == nil || !w.atRest():
+			rest = 0
+		case rest == 3: // runs that wait before they call again have come by then
 			return
+		default:
+			rest++
 		}
-		if time.Since(since) > patience {
+		if time.Since(since) > patience && rest == 0 {
 			w.violated("I3", "nothing has happened for %v, and something is left to do:\n%s", patience, w.audit.describe())
 		}
 		w.pass(time.Minute)

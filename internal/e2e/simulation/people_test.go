@@ -85,6 +85,9 @@ func (w *world) act() {
 			e = failed[len(failed)-1-w.rng.IntN(min(len(failed), 3))]
 			stage = w.audit.stageOf(e)
 		}
+		if half := w.audit.halfFailed(); half != nil && w.rng.IntN(2) == 0 {
+			e, stage = half, w.audit.stageOf(half)
+		}
 		w.retry(e, stage)
 		switch w.rng.IntN(6) {
 		case 0:
@@ -333,6 +336,27 @@ func (a *audit) runs(p string) bool {
 		}
 	}
 	return false
+}
+
+// halfFailed returns an execution in whose stage something failed and something
+// runs, or nil.
+func (a *audit) halfFailed() *record.Execution {
+	type place struct {
+		execution, stage string
+		attempt          int
+	}
+	failed := map[place]bool{}
+	for _, k := range a.actionKeys {
+		if r := a.actions[k]; r.Status == pipeline.Failed && r.Gate == "" {
+			failed[place{r.Execution, r.Stage, r.Attempt}] = true
+		}
+	}
+	for _, k := range a.actionKeys {
+		if r := a.actions[k]; r.Status == pipeline.InProgress && failed[place{r.Execution, r.Stage, r.Attempt}] {
+			return a.executions[r.Execution]
+		}
+	}
+	return nil
 }
 
 // failed returns the executions that may be retried.

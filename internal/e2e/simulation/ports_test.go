@@ -100,6 +100,7 @@ type table struct {
 }
 
 func (s table) Write(ctx context.Context, ops ...store.Op) error {
+	ops = s.w.tear(ops)
 	if err := s.Store.Write(ctx, ops...); err != nil {
 		s.w.contended(err)
 		return err

@@ -21,20 +21,22 @@ type work struct {
 func (x work) Enter(ctx context.Context, in orchestrator.EnterRequest) error {
 	in = x.w.mutateEnter(in)
 	what := fmt.Sprintf("enter %s %d", in.Token, in.Call)
-	return x.call(ctx, what, in.Execution, in.Run, func(ctx context.Context) error { return x.Work.Enter(ctx, in) })
+	return x.call(ctx, what, in.Token, in.Execution, in.Run, func(ctx context.Context) error { return x.Work.Enter(ctx, in) })
 }
 
 func (x work) RunAction(ctx context.Context, in orchestrator.RunRequest) error {
 	what := fmt.Sprintf("run %s/%s %s %d", in.Stage, in.Action, in.Token, in.Call)
-	return x.call(ctx, what, in.Execution, in.Run, func(ctx context.Context) error { return x.Work.RunAction(ctx, in) })
+	return x.call(ctx, what, in.Token, in.Execution, in.Run, func(ctx context.Context) error { return x.Work.RunAction(ctx, in) })
 }
 
 // call is a call of a function by a machine. One that the machine gives up may
 // go on later, beside or behind the call that follows it.
-func (x work) call(ctx context.Context, what, execution, run string, f func(context.Context) error) error {
+func (x work) call(ctx context.Context, what, token, execution, run string, f func(context.Context) error) error {
 	ctx = as(ctx, what)
 	fa := x.gate.pass(ctx, functions, "call")
 	switch fa {
+	case killed:
+		return errKilled
 	case givenUp:
 		x.w.cover("F13")
 		x.w.later(what+" late", func(ctx context.Context) error {
@@ -43,6 +45,7 @@ func (x work) call(ctx context.Context, what, execution, run string, f func(cont
 		})
 		return errThrottled{}
 	}
+	x.w.tokens[run] = token
 	err := once(fa, func() error { return f(ctx) })
 	if err != nil && !x.gate.killed() {
 		x.w.disturbed(run)
@@ -53,6 +56,9 @@ func (x work) call(ctx context.Context, what, execution, run string, f func(cont
 func (x work) Ended(ctx context.Context, run, cause string) error {
 	ctx = as(ctx, "ended "+run)
 	f := x.gate.pass(ctx, endings, "hear")
+	if x.w.unheardEnds && f == done {
+		f = lost
+	}
 	if f == lost {
 		x.w.cover("F15")
 		return nil
@@ -79,7 +85,7 @@ func (x work) Outbox(ctx context.Context) (rows []orchestrator.Row, err error) {
 		rows, err = x.Work.Outbox(ctx)
 		return err
 	})
-	if x.w.mutant == "what a crash left in the outbox is not read" {
+	if x.w.mutant == "what nobody heard of stays in the outbox" && x.w.sys != nil {
 		rows = nil
 	}
 	return rows, err

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,14 +50,22 @@ type world struct {
 	process int           // counts processes
 	inside  sync.WaitGroup
 
-	people  int // how many acts there were
-	busy    int // how many are under way
+	people  int        // how many acts there were
+	busy    int        // how many are under way
+	mu      sync.Mutex // of what callers note that one commit of the engine lets go on together
 	acts    map[string]bool
 	pending []errand // that may happen later
 	outage  bool     // nobody takes messages
 	full    bool     // nothing can be written
 	skew    time.Duration
 	settled bool // faults have ceased
+
+	script  func()                   // what happens instead of steps
+	defined []pipeline.Declaration   // instead of drawn ones
+	latest  map[string]time.Duration // how late things were noticed that nobody told of
+
+	unheardEnds bool                 // nobody hears of the end of a run
+	abortedAt   map[string]time.Time // runs
 
 	disturbedRuns map[string]bool
 	tokens        map[string]string // newest, by run
@@ -113,12 +122,18 @@ func (w *world) violated(what, format string, args ...any) {
 }
 
 func (w *world) cover(class string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.covered[class]++
 	w.faults++
 }
 
 // disturbed notes that calls of a run failed, so it may come to an early end.
-func (w *world) disturbed(run string) { w.disturbedRuns[run] = true }
+func (w *world) disturbed(run string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.disturbedRuns[run] = true
+}
 
 func (w *world) wasDisturbed(run string) bool { return w.disturbedRuns[run] }
 
@@ -159,9 +174,19 @@ func (w *world) comesLate(execution, run string) {
 	}
 }
 
+// healed notes how late something was noticed.
+func (w *world) healed(what string, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.latest[what] = max(w.latest[what], time.Since(since))
+}
+
 // later adds an errand of the process.
 func (w *world) later(name string, f func(context.Context) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.pending = append(w.pending, errand{name, true, f})
+	slices.SortFunc(w.pending, func(a, b errand) int { return strings.Compare(a.name, b.name) })
 }
 
 // spawn runs f beside everything else.
@@ -173,7 +198,10 @@ func (w *world) spawn(name string, f func(context.Context)) {
 func (w *world) simulate() {
 	defer w.end()
 	w.begin()
-	for !w.over() && w.steps < w.plan.steps {
+	if w.script != nil {
+		w.script()
+	}
+	for w.script == nil && !w.over() && w.steps < w.plan.steps {
 		w.step()
 	}
 	w.settle()
@@ -213,6 +241,9 @@ func (w *world) begin() {
 	w.quietly(func() bool { return w.sys == nil })
 	for i, mode := range w.plan.modes {
 		d := declaration(w.rng, fmt.Sprintf("p%d", i), mode, 1+w.rng.IntN(3))
+		if w.defined != nil {
+			d = w.defined[i]
+		}
 		ready := false
 		w.spawn("make "+d.Name, func(ctx context.Context) {
 			if _, err := w.sys.Service.CreatePipeline(ctx, orchestrator.Create{Declaration: d}); err != nil {
@@ -246,8 +277,9 @@ func (w *world) open() {
 		Data: w.folder, URL: "http://127.0.0.1:4317", Ports: w.ports(gate),
 		Seams: local.Seams{
 			Kept: &kept, Hears: w.hears,
-			Work: func(x local.Work) local.Work { return work{x, gate, w} },
-			Tune: func(o *orchestrator.Options) { o.Now = func() time.Time { return time.Now().Add(w.skew) } },
+			Deliveries: 10_000, // who gets one of few slots is for the scheduler to say, not for the seed
+			Work:       func(x local.Work) local.Work { return work{x, gate, w} },
+			Tune:       func(o *orchestrator.Options) { o.Now = func() time.Time { return time.Now().Add(w.skew) } },
 		},
 	}
 	w.log.line("OPEN %d", w.process)
@@ -361,7 +393,7 @@ func (w *world) end() {
 func play(t *testing.T, seed uint64, change func(*world)) *world {
 	w := &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 14)), covered: map[string]int{}, acts: map[string]bool{},
-		disturbedRuns: map[string]bool{}, tokens: map[string]string{},
+		latest: map[string]time.Duration{}, abortedAt: map[string]time.Time{}, disturbedRuns: map[string]bool{}, tokens: map[string]string{},
 	}
 	w.plan = planOf(w.rng)
 	w.works = newWorks(w)

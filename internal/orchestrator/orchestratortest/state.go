@@ -59,31 +59,6 @@ type line struct {
 	text    string
 }
 
-// Statuses tells how everything stands, and less than State of how it came to:
-// executions, actions, stages and their transitions, and who waits.
-func (w *World) Statuses() string {
-	names := w.names()
-	var lines []string
-	for id, e := range w.ledger.executions {
-		lines = append(lines, fmt.Sprintf("execution %s: version %d, attempt %d, %s", names[id], e.Version, e.Attempt, e.Status))
-	}
-	for _, a := range w.ledger.actions {
-		lines = append(lines, fmt.Sprintf("action %s: %s", names[a.ID], a.Status))
-	}
-	for key, s := range w.ledger.stages {
-		text := fmt.Sprintf("%s: closed %v %s", key.PK, s.Lock.Disabled, s.Transition.Reason)
-		if s.Latest != nil {
-			text += fmt.Sprintf(", latest %s %s", names[s.Latest.Execution], s.Latest.Status)
-		}
-		for _, waiter := range s.Lock.Waiting {
-			text += ", waits " + names[waiter.Execution]
-		}
-		lines = append(lines, text)
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
-}
-
 // names gives each id the name of what it is the id of.
 func (w *World) names() map[string]string {
 	names := map[string]string{}
@@ -121,7 +96,7 @@ func (w *World) Finish(ctx context.Context) error {
 			return err
 		}
 		if !more {
-			return w.over()
+			return w.Over()
 		}
 	}
 	return fmt.Errorf("it never ends")
@@ -155,8 +130,8 @@ func (w *World) push(ctx context.Context) (bool, error) {
 
 func byKey(a, b store.Key) int { return strings.Compare(a.PK+" "+a.SK, b.PK+" "+b.SK) }
 
-// over returns what has not ended.
-func (w *World) over() error {
+// Over returns what has not ended, or nil.
+func (w *World) Over() error {
 	for _, e := range w.ledger.executions {
 		if !e.Status.Final() {
 			return fmt.Errorf("execution %d of %s stays %s at stage %d, inside: %v", e.Seq, e.Pipeline, e.Status, e.Stage, e.Inside)

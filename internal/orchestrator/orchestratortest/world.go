@@ -25,9 +25,9 @@ var Home = orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}
 // concurrent use.
 type World struct {
 	*orchestrator.Service
-	Clock  time.Time        // moves a millisecond each time it is read
+	Machines
+	Clock  time.Time        // moves a millisecond each time the service reads it
 	Todo   []Thing          // what waits to happen, oldest first
-	Runs   map[string]*Run  // of machines, by name
 	Jobs   map[string]*Work // by id
 	Broken []string         // what broke an invariant
 
@@ -58,8 +58,8 @@ type Options struct {
 // New returns a world in which nothing has happened.
 func New(opts Options) *World {
 	w := &World{
-		Clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Runs:  map[string]*Run{}, Jobs: map[string]*Work{},
+		Clock:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Machines: Machines{Runs: map[string]*Run{}}, Jobs: map[string]*Work{},
 		Failing: map[string]bool{}, Waiting: map[string]bool{},
 		items: new(memory.Store), ledger: newLedger(), lines: map[store.Key]line{},
 	}
@@ -94,7 +94,7 @@ func (w *World) serve(opts Options) {
 	if opts.Wrap != nil {
 		front = opts.Wrap(front)
 	}
-	ports := orchestrator.Ports{Store: store.Observe(front, w.Committed), Machine: machines{w}, Catalog: opts.Catalog}
+	ports := orchestrator.Ports{Store: store.Observe(front, w.Committed), Machine: &w.Machines, Catalog: opts.Catalog}
 	if opts.Catalog == nil {
 		ports.Catalog = works{w}
 	}
@@ -102,6 +102,17 @@ func (w *World) serve(opts Options) {
 	w.Service, err = orchestrator.New(ports, Home, orchestrator.Options{Now: w.tick, NewID: w.newID})
 	if err != nil {
 		panic(err) // it has all that it asks for
+	}
+	w.Machines = Machines{Runs: w.Runs, Text: w.Records.Version, Now: func() time.Time { return w.Clock }, Follow: w.follow}
+}
+
+// follow has what follows from a step of a machine wait.
+func (w *World) follow(run string, effect engine.Effect) {
+	switch f := effect.(type) {
+	case engine.Invoke:
+		w.Todo = append(w.Todo, Thing{Call: &f})
+	case engine.Ended:
+		w.Todo = append(w.Todo, Thing{Ended: run})
 	}
 }
 
@@ -113,12 +124,6 @@ func (w *World) tick() time.Time {
 func (w *World) newID() string {
 	w.ids++
 	return fmt.Sprintf("00000000-0000-4000-8000-%012d", w.ids)
-}
-
-// NextID returns the n-th id that the service will give out, from 1 on.
-func (w *World) NextID(n int) string {
-	ahead := World{ids: w.ids + n - 1}
-	return ahead.newID()
 }
 
 // Committed holds a commit against the invariants and has its outbox row wait.
@@ -136,27 +141,27 @@ func (w *World) Do(ctx context.Context, t Thing) error {
 	case t.Row != nil:
 		return w.Act(ctx, *t.Row)
 	case t.Call != nil:
-		return w.Call(ctx, *t.Call)
+		return Call(ctx, w.Service, *t.Call)
 	case t.Done != "":
 		return w.End(ctx, t.Done, pipeline.Succeeded)
 	}
 	return w.Ended(ctx, t.Ended, "it ended")
 }
 
-// Call calls a function as a machine does.
-func (w *World) Call(ctx context.Context, f engine.Invoke) error {
+// Call has s do what a machine calls a function for.
+func Call(ctx context.Context, s *orchestrator.Service, f engine.Invoke) error {
 	if f.Function == compile.Local.Stage {
 		in, err := Payload[orchestrator.EnterRequest](f)
 		if err != nil {
 			return err
 		}
-		return w.Enter(ctx, in)
+		return s.Enter(ctx, in)
 	}
 	in, err := Payload[orchestrator.RunRequest](f)
 	if err != nil {
 		return err
 	}
-	return w.RunAction(ctx, in)
+	return s.RunAction(ctx, in)
 }
 
 // Payload returns what a call says.
@@ -189,8 +194,17 @@ func (w *World) Settle(ctx context.Context) error {
 	return fmt.Errorf("it never comes to rest, after the last of 10,000 steps: %w", err)
 }
 
-// Executions returns all executions of a pipeline, in the order of their starts.
-func (w *World) Executions(name string) []record.Execution {
-	all := slices.SortedFunc(maps.Values(w.ledger.executions), func(a, b record.Execution) int { return int(a.Seq - b.Seq) })
-	return slices.DeleteFunc(all, func(e record.Execution) bool { return e.Pipeline != name })
+// Execution returns the record of an execution, zero if there is none.
+func (w *World) Execution(id string) record.Execution { return w.ledger.executions[id] }
+
+// Latest returns the latest try of an action from try id.Try on, or nil.
+func (w *World) Latest(id record.ActionID) *record.Action {
+	var latest *record.Action
+	for ; ; id.Try++ {
+		a, ok := w.ledger.actions[id.Key()]
+		if !ok {
+			return latest
+		}
+		latest = &a
+	}
 }

@@ -21,7 +21,9 @@ func codeCommit(p place) ([]Statement, error) {
 	if p.conf["OutputArtifactFormat"] != "CODEBUILD_CLONE_REF" { // else the build reads the files
 		actions = append(actions, "GetFolder", "GetBlob")
 	}
-	return []Statement{on(p.arn("codecommit", p.of("RepositoryName")), "codecommit", actions...)}, nil
+	return []Statement{
+		on(p.arn("codecommit", p.of("RepositoryName")), "codecommit", actions...).unseen("finds the newest commit for an execution that no push started", "GetBranch"),
+	}, nil
 }
 
 // s3Source may list the bucket: without that a missing object is a missing
@@ -32,7 +34,7 @@ func s3Source(p place) ([]Statement, error) {
 		key = "*"
 	}
 	return []Statement{
-		on(p.bucket(bucket), "s3", "GetBucketVersioning", "ListBucket"),
+		on(p.bucket(bucket), "s3", "GetBucketVersioning", "ListBucket").unseen("without it S3 says that a missing object is forbidden", "ListBucket"),
 		on(p.bucket(bucket+"/"+key), "s3", "GetObject", "GetObjectVersion"),
 	}, nil
 }
@@ -67,7 +69,7 @@ func connection(p place) ([]Statement, error) {
 
 func codeBuild(p place) ([]Statement, error) {
 	project := p.arn("codebuild", "project/"+p.of("ProjectName"))
-	const stops = "ends the build of an action that was abandoned, or whose time is up"
+	const stops = "ends the build of an action that is abandoned, or whose time is up"
 	builds := on(project, "codebuild", "StartBuild", "BatchGetBuilds", "ListBuildsForProject", "StopBuild").unseen(stops, "StopBuild")
 	batches := on(project, "codebuild", "StartBuildBatch", "BatchGetBuildBatches", "ListBuildBatchesForProject", "StopBuildBatch").unseen(stops, "StopBuildBatch")
 	switch {

@@ -137,18 +137,18 @@ def tries():
     from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
     from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import StateTaskServiceCallback
 
-    execute = StateTaskServiceCallback._eval_execution
+    evaluate = StateTaskServiceCallback._evaluate_with_timeout
 
-    def execute_with_token(self, env):
+    def evaluate_with_token(self, env):
         if self.resource.condition != ResourceCondition.WaitForTaskToken:
-            return execute(self, env)
-        endpoint = env.callback_pool_manager.add(env.states.context_object.update_task_token())
+            return evaluate(self, env)
+        env.waits = env.callback_pool_manager.add(env.states.context_object.update_task_token())
         try:
-            return execute(self, env)
+            return evaluate(self, env)
         finally:
-            endpoint.interrupt_all()
+            env.waits.interrupt_all()
 
-    StateTaskServiceCallback._eval_execution = execute_with_token
+    StateTaskServiceCallback._evaluate_with_timeout = evaluate_with_token
 
 
 @patch("An answer finds its task while other executions only begin; moto fails then.")
@@ -191,12 +191,11 @@ def causes():
     StepFunctionResponse.send_task_failure = fail
 
 
-@patch("StopExecution stops what waits for a token, keeps error and cause, and no later error replaces them.")
+@patch("StopExecution, and a failure in another branch, stop what waits for a token; error and cause of a stop are kept, and no later error replaces them.")
 def stops():
     from moto.core.responses import ActionResult
     from moto.core.utils import utcnow
     import moto.stepfunctions.parser.asl.eval.environment as environment
-    from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
     from moto.stepfunctions.responses import StepFunctionResponse
 
     def stop(self):
@@ -204,19 +203,19 @@ def stops():
         execution.stop(stop_date=now, error=self._get_param("error"), cause=self._get_param("cause"))
         return ActionResult({"stopDate": now})
 
-    end, fail = ExecutionWorker.stop, environment.Environment.set_error
+    end, fail = environment.Environment.set_stop, environment.Environment.set_error
 
-    def end_and_wake(self, stop_date, error, cause):
-        end(self, stop_date=stop_date, error=error, cause=cause)
-        for endpoint in list(self.env.callback_pool_manager._pool.values()):
-            endpoint.interrupt_all()
+    def end_and_wake(self, stop_date, cause, error):
+        end(self, stop_date=stop_date, cause=cause, error=error)
+        if hasattr(self, "waits"):  # for a token; see tries
+            self.waits.interrupt_all()
 
     def fail_unless_stopped(self, error):
         if not isinstance(self._program_state, environment.ProgramStopped):
             fail(self, error)
 
     StepFunctionResponse.stop_execution = stop
-    ExecutionWorker.stop = end_and_wake
+    environment.Environment.set_stop = end_and_wake
     environment.Environment.set_error = fail_unless_stopped
 
 

@@ -44,7 +44,7 @@ change 's/edition two/edition three/' 3
 await "Cancelled Cancelled Cancelled" aws codepipeline list-pipeline-executions --pipeline-name update --query "$history"
 
 say "The question is gone, and nobody can answer it."
-expect "Cancelled Abandoned The approval action has been canceled." aws codepipeline get-pipeline-state --name update \
+expect "Cancelled Failed The approval action has been canceled." aws codepipeline get-pipeline-state --name update \
 	--query 'stageStates[2].[latestExecution.status,actionStates[0].latestExecution.[status,summary,token]][]'
 refused InvalidApprovalTokenException aws codepipeline put-approval-result --pipeline-name update --stage-name Release --action-name Ask \
 	--token "$token" --result summary=fine,status=Approved
