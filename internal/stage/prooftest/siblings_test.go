@@ -200,7 +200,7 @@ var verbs = []struct {
 		if len(r.calls) == 0 {
 			return errNothing
 		}
-		return r.Call(r.ctx, r.calls[r.choose(len(r.calls))])
+		return orchestratortest.Call(r.ctx, r.Service, r.calls[r.choose(len(r.calls))])
 	}},
 	{"sweep", func(r *rambler) error { return r.Sweep(r.ctx) }},
 }
@@ -247,7 +247,10 @@ func (r *rambler) toggle(set map[string]bool) error {
 // about has a verb act on any execution.
 func about(do func(*rambler, record.Execution) error) func(*rambler) error {
 	return func(r *rambler) error {
-		all := r.Executions("app")
+		all, err := r.Records.Executions(r.ctx, "app", 0, 0)
+		if err != nil {
+			return err
+		}
 		if len(all) == 0 {
 			return errNothing
 		}
@@ -275,7 +278,7 @@ func (r *rambler) giveUp(errorName string) error {
 		return errNothing
 	}
 	token := r.calls[r.choose(len(r.calls))].Token
-	return gone(r.Step(token[:strings.LastIndexByte(token, '.')], engine.TaskFailed{Token: token, Error: errorName}))
+	return gone(r.Step(orchestratortest.RunOf(token), engine.TaskFailed{Token: token, Error: errorName}))
 }
 
 // gone is errNothing when there is no such task, or run, any more.
