@@ -58,7 +58,7 @@ var configs = []struct {
 	{Config{Name: "2 executions, 2 stages, updates to PARALLEL and back", Executions: 2, Stages: 2, Updates: back}, ordered, true},
 	{Config{Name: "2 executions, 2 stages, an update to QUEUED that may be cut short, one fault of nine kinds", Executions: 2, Stages: 2, Updates: back[1:], Faults: cutting(1)}, modes, false},
 	{Config{Name: "2 executions, 2 stages, an update to SUPERSEDED that may be cut short, two faults of nine kinds", Executions: 2, Stages: 2, Updates: modes[:1], Faults: cutting(2)}, modes[2:], false},
-	{Config{Name: "3 executions, 1 stage, updates to PARALLEL and back that may be cut short, one fault of nine kinds", Executions: 3, Stages: 1, Updates: back, Faults: cutting(1)}, ordered[:1], false},
+	{Config{Name: "3 executions, 1 stage, updates to PARALLEL and back that may be cut short, or a run is killed", Executions: 3, Stages: 1, Updates: back, Faults: Faults{Total: 1, Cut: 1, Kill: 1}}, ordered[:1], false},
 	{Config{Name: "2 executions, 2 stages, an entry condition, one fault of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(1)}, modes, true},
 	{Config{Name: "2 executions, 3 stages, an entry condition that skips, one fault of ten kinds", Executions: 2, Stages: 3, Gate: entrySkips, Faults: overriding(1)}, ordered[1:], true},
 	{Config{Name: "2 executions, 2 stages, a condition of success, one fault of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Faults: overriding(1)}, ordered, true},
