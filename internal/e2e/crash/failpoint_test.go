@@ -64,7 +64,7 @@ func matrix(rng *rand.Rand, modes ...failpoint.Mode) []failure {
 			case slices.Contains(rare, step):
 				f.n = 1
 			case slices.Contains(busy, step):
-				f.n = 1 + rng.IntN(100)
+				f.n = 1 + rng.IntN(40)
 			}
 			all = append(all, f)
 		}
@@ -167,7 +167,7 @@ func (l *load) suffer(bin string, todo []failure, rng *rand.Rand) (*child, int) 
 		case len(todo) == 0:
 			return start(l.t, l.folder), lives + 1
 		case len(todo) == before:
-			l.t.Fatalf("after %d lives none of these was reached in %s, or the process died without one: %v", lives, patience, todo)
+			l.t.Fatalf("after %d lives none of these was reached in %s, or the process died without one: %v", lives, 3*patience, todo)
 		}
 		if err == nil {
 			c.kill()
@@ -178,7 +178,7 @@ func (l *load) suffer(bin string, todo []failure, rng *rand.Rand) (*child, int) 
 // endure uses c until it is dead, or all of todo has happened, or patience is
 // over.
 func (l *load) endure(c *child, todo []failure, rng *rand.Rand) {
-	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(l.t.Context(), 3*patience)
 	defer cancel()
 	over := make(chan struct{})
 	go func() {

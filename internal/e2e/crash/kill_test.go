@@ -28,7 +28,7 @@ func TestKill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	n := *kills
 	if n == 0 {
-		n = 60
+		n = 40
 		if proving() {
 			n = 1000
 		}
