@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/sluice-ci/sluice/internal/engine"
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
@@ -28,25 +26,10 @@ import (
 // invariants (see package orchestratortest), what is refused is refused with
 // a code, and when everybody does what is asked of them all of it ends.
 func TestSiblings(t *testing.T) {
-	began, played := time.Now(), tallies{}
-	set(t, "rapid.nofailfile", true)
-	for i, s := range shelves(t) {
-		set(t, "rapid.checks", (s.walks(1)+3)/4)
-		set(t, "rapid.seed", i+1)
+	began, played, stores := time.Now(), tallies{}, shelves(t)
+	for i, s := range stores {
 		t.Run(s.name, func(t *testing.T) {
-			property := func(rt *rapid.T) {
-				choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "choice") }
-				if wrong := ramble(rt, s, choose, played); wrong != "" {
-					rt.Fatal(wrong)
-				}
-			}
-			rapid.Check(t, func(rt *rapid.T) {
-				if s.pauses {
-					rapid.SyncTest(rt, property)
-				} else {
-					property(rt)
-				}
-			})
+			s.check(t, i+1, s.walks(3), func(t tester, choose chooser) string { return ramble(t, s, choose, played) })
 		})
 	}
 	steps := 0
@@ -59,7 +42,7 @@ func TestSiblings(t *testing.T) {
 		steps += n
 	}
 	t.Logf("%d steps: %v", steps, played)
-	bar(t, "B6-siblings", "sequences=%d steps=%d stores=4 seconds=%.1f seed=1..4", played["walk"], steps-played["walk"], time.Since(began).Seconds())
+	bar(t, "B6-siblings", "sequences=%d steps=%d stores=%d seconds=%.1f seed=1..%d", played["walk"], steps-played["walk"], len(stores), time.Since(began).Seconds(), len(stores))
 }
 
 // tallies counts walks, and what was done in them, by name.
@@ -217,7 +200,7 @@ var verbs = []struct {
 		if len(r.calls) == 0 {
 			return errNothing
 		}
-		return r.Call(r.ctx, r.calls[r.choose(len(r.calls))])
+		return orchestratortest.Call(r.ctx, r.Service, r.calls[r.choose(len(r.calls))])
 	}},
 	{"sweep", func(r *rambler) error { return r.Sweep(r.ctx) }},
 }
@@ -264,7 +247,10 @@ func (r *rambler) toggle(set map[string]bool) error {
 // about has a verb act on any execution.
 func about(do func(*rambler, record.Execution) error) func(*rambler) error {
 	return func(r *rambler) error {
-		all := r.Executions("app")
+		all, err := r.Records.Executions(r.ctx, "app", 0, 0)
+		if err != nil {
+			return err
+		}
 		if len(all) == 0 {
 			return errNothing
 		}
@@ -292,7 +278,7 @@ func (r *rambler) giveUp(errorName string) error {
 		return errNothing
 	}
 	token := r.calls[r.choose(len(r.calls))].Token
-	return gone(r.Step(token[:strings.LastIndexByte(token, '.')], engine.TaskFailed{Token: token, Error: errorName}))
+	return gone(r.Step(orchestratortest.RunOf(token), engine.TaskFailed{Token: token, Error: errorName}))
 }
 
 // gone is errNothing when there is no such task, or run, any more.
