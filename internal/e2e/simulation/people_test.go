@@ -116,9 +116,9 @@ func (w *world) act() {
 		w.user("forge", func(ctx context.Context, _ string) error { return svc.Resume(ctx, "00000000-forged") })
 	case n < 92 && w.plan.aborts:
 		w.abort(e)
-	case n < 97 && w.plan.updates:
-		w.update(p)
 	case n < 98 && w.plan.updates:
+		w.update(p)
+	case n < 99 && w.plan.updates:
 		w.delete(p)
 	default:
 		w.push(p)
@@ -296,7 +296,11 @@ func (w *world) abort(e *record.Execution) {
 func (w *world) update(p string) {
 	svc := w.sys.Service
 	modes := []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Parallel}
-	d := declaration(w.rng, p, modes[w.rng.IntN(3)], 1+w.rng.IntN(3))
+	stages := 1 + w.rng.IntN(3)
+	if w.audit.heldBehind(p) && w.rng.IntN(2) == 0 {
+		stages = 1
+	}
+	d := declaration(w.rng, p, modes[w.rng.IntN(3)], stages)
 	for _, k := range w.audit.stagesOf(p) {
 		l := w.audit.stages[k].Lock
 		if i := slices.IndexFunc(d.Stages, func(s pipeline.Stage) bool { return s.Name == stageName(k) }); i < 0 && (l.Owner != "" || len(l.Waiting) > 0) {
@@ -327,6 +331,11 @@ func (w *world) delete(p string) {
 
 // pipelineNames returns the names of all pipelines that ever were.
 func (a *audit) pipelineNames() []string { return slices.Sorted(maps.Keys(a.pipelines)) }
+
+// heldBehind reports whether a stage of a pipeline behind the second is held.
+func (a *audit) heldBehind(p string) bool {
+	return slices.ContainsFunc(a.stagesOf(p), func(k key) bool { return stageName(k) > "S1" && a.stages[k].Lock.Owner != "" })
+}
 
 // runs reports whether executions of a pipeline are under way.
 func (a *audit) runs(p string) bool {

@@ -198,8 +198,14 @@ func (w *world) spawn(name string, f func(context.Context)) {
 func (w *world) simulate() {
 	defer w.end()
 	w.begin()
-	if w.script != nil {
+	switch {
+	case w.script != nil:
 		w.script()
+	case w.rng.IntN(2) == 0: // trouble comes when executions have come some way
+		for range 1 + w.rng.IntN(3) {
+			w.start("p0")
+		}
+		w.play(w.rng.IntN(400))
 	}
 	for w.script == nil && !w.over() && w.steps < w.plan.steps {
 		w.step()
