@@ -55,9 +55,6 @@ func (w *world) heard(what, me string, err error) {
 	case err != nil && commits > 0 && !several[what]:
 		w.violated("P8", "%s was refused (%v) and something was committed", me, err)
 	}
-	if err == nil {
-		w.acts[what] = true
-	}
 }
 
 // act draws what somebody does.
@@ -65,6 +62,10 @@ func (w *world) act() {
 	svc := w.sys.Service
 	names := w.audit.pipelineNames()
 	p := names[w.rng.IntN(len(names))]
+	if half := w.audit.halfFailed(); half != nil && w.rng.IntN(2) == 0 {
+		w.retry(half, w.audit.stageOf(half))
+		return
+	}
 	if w.rng.IntN(100) < w.plan.starts || len(w.audit.order) == 0 {
 		w.start(p)
 		return
@@ -84,9 +85,6 @@ func (w *world) act() {
 		if failed := w.audit.failed(); len(failed) > 0 && w.rng.IntN(4) > 0 {
 			e = failed[len(failed)-1-w.rng.IntN(min(len(failed), 3))]
 			stage = w.audit.stageOf(e)
-		}
-		if half := w.audit.halfFailed(); half != nil && w.rng.IntN(2) == 0 {
-			e, stage = half, w.audit.stageOf(half)
 		}
 		w.retry(e, stage)
 		switch w.rng.IntN(6) {

@@ -50,13 +50,13 @@ type world struct {
 	process int           // counts processes
 	inside  sync.WaitGroup
 
-	people  int        // how many acts there were
-	busy    int        // how many are under way
-	mu      sync.Mutex // of what callers note that one commit of the engine lets go on together
-	acts    map[string]bool
-	pending []errand // that may happen later
-	outage  bool     // nobody takes messages
-	full    bool     // nothing can be written
+	people  int             // how many acts there were
+	busy    int             // how many are under way
+	mu      sync.Mutex      // of what callers note that one commit of the engine lets go on together
+	asked   map[string]bool // jobs of approvals that help has answered
+	pending []errand        // that may happen later
+	outage  bool            // nobody takes messages
+	full    bool            // nothing can be written
 	skew    time.Duration
 	settled bool // faults have ceased
 
@@ -109,9 +109,6 @@ func (h *history) line(format string, args ...any) {
 }
 
 func (h *history) value(b []byte) { h.sum.Write(b) }
-
-// errOver unwinds a simulation that has gone wrong.
-var errOver = errors.New("the simulation is over")
 
 // violated notes what went wrong. The driver stops at its next step.
 func (w *world) violated(what, format string, args ...any) {
@@ -322,7 +319,7 @@ func (w *world) crash() {
 	w.log.line("CRASH")
 	w.cover("F47")
 	if w.sys == nil {
-		w.cover("F47 while opening")
+		w.cover("F47a")
 	}
 	for _, row := range w.audit.outbox {
 		if len(row.Starts) > 0 {
@@ -398,7 +395,7 @@ func (w *world) end() {
 // play plays a seed and returns the world as it ended.
 func play(t *testing.T, seed uint64, change func(*world)) *world {
 	w := &world{
-		seed: seed, rng: rand.New(rand.NewPCG(seed, 14)), covered: map[string]int{}, acts: map[string]bool{},
+		seed: seed, rng: rand.New(rand.NewPCG(seed, 14)), covered: map[string]int{}, asked: map[string]bool{},
 		latest: map[string]time.Duration{}, abortedAt: map[string]time.Time{}, disturbedRuns: map[string]bool{}, tokens: map[string]string{},
 	}
 	w.plan = planOf(w.rng)
