@@ -45,7 +45,7 @@ type failure struct {
 }
 
 // rare are steps that a process reaches once, or seldom.
-var rare = []string{"sqlite mark reset", "engine checkpoint", "engine timer", "engine stop", "store RollbackStage", "Build/CodeBuild Stop", "Compute/Commands Stop"}
+var rare = []string{"store CreatePipeline", "store DeletePipeline", "sqlite mark reset", "engine checkpoint", "engine timer", "engine stop", "store RollbackStage", "Build/CodeBuild Stop", "Compute/Commands Stop"}
 
 // busy are steps that are reached all the time, also while a process starts.
 var busy = []string{"sqlite commit", "sqlite mark", "sqlite mark sync", "engine answer", "store Enter", "store report", "store RunAction", "machine Succeed", "bus Publish"}

@@ -53,9 +53,9 @@ func TestKill(t *testing.T) {
 			c := start(t, l.folder)
 			boot = (3*boot + time.Since(from)) / 4
 			ctx, cancel := context.WithCancel(t.Context())
-			over := make(chan struct{})
+			over, users := make(chan struct{}), rand.New(rand.NewPCG(rng.Uint64(), 0))
 			go func() {
-				l.run(ctx, c, rng)
+				l.run(ctx, c, users)
 				close(over)
 			}()
 			after(t, time.Duration(rng.Int64N(int64(300*time.Millisecond))))

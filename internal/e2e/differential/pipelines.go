@@ -13,8 +13,8 @@ import (
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
-// RandomPipeline returns a lawful definition made from seed.
-func RandomPipeline(seed uint64) pipeline.Declaration {
+// randomPipeline returns a lawful definition made from seed.
+func randomPipeline(seed uint64) pipeline.Declaration {
 	r := chance(seed, "pipeline")
 	d := pipeline.Declaration{
 		Name: "app", RoleARN: "arn:aws:iam::123456789012:role/pipe", Type: pipeline.V2,

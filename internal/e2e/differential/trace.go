@@ -94,20 +94,20 @@ func (t Trace) Lines() []string {
 	return lines
 }
 
-// Diff returns both traces side by side, or nothing if they are equal.
-func Diff(embedded, emulated Trace) string {
+// sideBySide returns both traces, what is equal once, or nothing if all is.
+func sideBySide(embedded, emulated Trace) string {
 	a, b := embedded.Lines(), emulated.Lines()
 	if slices.Equal(a, b) {
 		return ""
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "  %-70s | %s\n", "embedded", "emulated")
+	fmt.Fprintf(&out, "! %-90s | %s\n", "embedded", "emulated")
 	for _, row := range align(a, b) {
-		mark := " "
-		if row[0] != row[1] {
-			mark = "!"
+		if row[0] == row[1] {
+			fmt.Fprintf(&out, "  %s\n", row[0])
+		} else {
+			fmt.Fprintf(&out, "! %-90s | %s\n", row[0], row[1])
 		}
-		fmt.Fprintf(&out, "%s %-70s | %s\n", mark, row[0], row[1])
 	}
 	return out.String()
 }

@@ -91,7 +91,7 @@ func edit(machine map[string]any, change func(map[string]any)) {
 
 // wrongEngines are changes of package engine: text of a file, and what takes
 // its place.
-var wrongEngines = []struct{ name, file, old, new string }{
+var wrongEngines = []struct{ name, file, from, to string }{
 	{"the last Catch that matches", "fail.go", `i := slices.IndexFunc(st.catch, func(c catcher) bool { return matches(c.equals, name) })`,
 		`i := -1
 	for k, c := range st.catch {
@@ -127,7 +127,7 @@ func testWrongEngines(t *testing.T, found map[string]finding, pipelines, machine
 	}
 	told := 0
 	for _, w := range wrongEngines {
-		traces := playWrong(t, w.file, w.old, w.new, pipelines, machines)
+		traces := playWrong(t, w.file, w.from, w.to, pipelines, machines)
 		n := 0
 		for name, f := range found {
 			if !slices.Equal(traces[name], f.lines) {
@@ -145,7 +145,7 @@ func testWrongEngines(t *testing.T, found map[string]finding, pipelines, machine
 
 // playWrong returns the traces of an engine in which a text of a file is
 // another. They are empty if it does not end.
-func playWrong(t *testing.T, file, old, new string, pipelines, machines uint64) map[string][]string {
+func playWrong(t *testing.T, file, from, to string, pipelines, machines uint64) map[string][]string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", "engine", file))
 	if err != nil {
@@ -155,8 +155,8 @@ func playWrong(t *testing.T, file, old, new string, pipelines, machines uint64) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(source), old); n != 1 {
-		t.Errorf("%s has %d times %q; want once: change the mutant as the engine was changed", file, n, old)
+	if n := strings.Count(string(source), from); n != 1 {
+		t.Errorf("%s has %d times %q; want once: change the mutant as the engine was changed", file, n, from)
 		return nil
 	}
 	dir := t.TempDir()
@@ -166,7 +166,7 @@ func playWrong(t *testing.T, file, old, new string, pipelines, machines uint64) 
 			t.Fatal(err)
 		}
 	}
-	write(changed, []byte(strings.Replace(string(source), old, new, 1)))
+	write(changed, []byte(strings.Replace(string(source), from, to, 1)))
 	write(overlay, text(map[string]any{"Replace": map[string]string{path: changed}}))
 	if out, err := exec.Command("go", "build", "-overlay", overlay, "-o", program, "./testdata/player").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

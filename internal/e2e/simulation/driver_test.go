@@ -282,8 +282,8 @@ func (w *world) help() bool {
 	}
 	for _, k := range w.audit.actionKeys {
 		r := w.audit.actions[k]
-		if r.Status == pipeline.InProgress && r.Result.Token != "" && !w.acts["help "+r.ID] && r.Job.Deadline.After(time.Now().Add(w.skew)) {
-			w.acts["help "+r.ID] = true
+		if r.Status == pipeline.InProgress && r.Result.Token != "" && !w.asked[r.ID] && r.Job.Deadline.After(time.Now().Add(w.skew)) {
+			w.asked[r.ID] = true
 			w.answer(r, true, "approve")
 			return true
 		}

@@ -38,7 +38,7 @@ func planOf(rng *rand.Rand) plan {
 	modes := []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Parallel, pipeline.Superseded, pipeline.Queued}
 	p := plan{
 		modes: []pipeline.Mode{modes[rng.IntN(len(modes))]},
-		steps: 60 + rng.IntN(90), users: 3 + rng.IntN(5), starts: 25 + rng.IntN(40), failures: rng.IntN(25),
+		steps: 40 + rng.IntN(80), users: 3 + rng.IntN(5), starts: 25 + rng.IntN(40), failures: rng.IntN(25),
 		slowStart: rng.IntN(2) == 0, unnoticed: 10, nap: 2 + rng.IntN(20),
 	}
 	if rng.IntN(10) == 0 { // some are long

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func TestSimulation(t *testing.T) {
 		seeds = *manySeeds
 	}
 	first := uint64(max(*firstSeed, 0))
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small and many
 	began, covered := time.Now(), map[string]int{}
 	events, faults, checked, least, worlds := 0, 0, 0, 1<<30, 0
 	for seed := first; seed < first+seeds; seed++ {
