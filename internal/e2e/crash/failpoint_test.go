@@ -103,7 +103,7 @@ func TestFailpoints(t *testing.T) {
 		var deadly, others []failure
 		for i := range steps {
 			f := all[i*len(failpoint.Modes)+rng.IntN(len(failpoint.Modes))]
-			if survivable(f) {
+			if f.mode == failpoint.ErrorBefore || f.mode == failpoint.ErrorAfter {
 				others = append(others, f)
 			} else {
 				deadly = append(deadly, f)
@@ -117,18 +117,13 @@ func TestFailpoints(t *testing.T) {
 	for range n {
 		l := newLoad(t)
 		play(l, matrix(rng, failpoint.KillBefore, failpoint.KillAfter, failpoint.PanicBefore, failpoint.PanicAfter))
-		play(l, slices.DeleteFunc(matrix(rng, failpoint.ErrorBefore, failpoint.ErrorAfter), func(f failure) bool { return !survivable(f) }))
+		play(l, matrix(rng, failpoint.ErrorBefore, failpoint.ErrorAfter))
 		if t.Failed() {
 			return
 		}
 	}
 	fmt.Printf("BAR B2 points=%d modes=%d runs=%d failures=%d reached=%d processes=%d seconds=%.0f seed=%d\n",
 		len(steps), len(failpoint.Modes), n, failures, failures, lives, time.Since(began).Seconds(), seed)
-}
-
-// survivable reports whether the process goes on after a failure.
-func survivable(f failure) bool {
-	return f.mode == failpoint.ErrorBefore || f.mode == failpoint.ErrorAfter
 }
 
 // tagged builds this test with its failpoints.
