@@ -137,7 +137,6 @@ func report(t *testing.T, e *emulator, s Specimen, first string) {
 	t.Errorf("%s (kind and seed) differs; made smaller it is\n%s\n%s", c.Name, c.Origin, diff)
 }
 
-
 // It leaves what makes the difference.
 func TestMinimise(t *testing.T) {
 	var seed uint64
