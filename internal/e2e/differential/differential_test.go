@@ -91,9 +91,7 @@ func compareAll(t *testing.T, e *emulator, specimens []Specimen) map[string]find
 				report(t, e, s, diff)
 			default:
 				f := finding{lines: got.Lines()}
-				for _, path := range got.Paths {
-					f.states += len(path)
-				}
+				f.states, _ = got.steps()
 				for _, calls := range got.Calls {
 					f.calls += len(calls)
 				}
