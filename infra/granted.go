@@ -24,6 +24,7 @@ const (
 
 // unscoped says why an action that providers need is allowed on any resource.
 var unscoped = map[string]string{
+	"cloudwatch:DescribeAlarms":  "CloudWatch shows composite alarms only to whoever may see all alarms",
 	"ecs:DescribeTaskDefinition": "ECS knows no resource for it",
 	"ecs:RegisterTaskDefinition": "ECS knows no resource for a task definition that is not there yet",
 }

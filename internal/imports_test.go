@@ -34,6 +34,7 @@ var allowed = map[string]string{
 	"internal/buildspec":  "internal/process",
 	"internal/git":        "",
 	"internal/window":     "",
+	"internal/failpoint":  "",
 
 	// Ports and their adapters.
 	"internal/store":        "",
@@ -41,7 +42,7 @@ var allowed = map[string]string{
 	"internal/store/sqlite": "internal/store internal/sqlite",
 	"internal/store/dynamo": "internal/store",
 	"internal/blob":         "",
-	"internal/blob/dir":     "internal/blob",
+	"internal/blob/dir":     "internal/blob internal/failpoint",
 	"internal/blob/s3":      "internal/blob",
 	"internal/bus":          "",
 	"internal/bus/mailbox":  "internal/bus internal/store",
@@ -53,10 +54,10 @@ var allowed = map[string]string{
 	"internal/machine/sfn":  "internal/machine",
 	"internal/config":       "",
 	"internal/action":       "internal/blob internal/pipeline",
-	"internal/sqlite":       "",
-	"internal/process":      "",
-	"internal/engine":       "internal/asl internal/asl/expr internal/machine internal/sqlite",
-	"internal/action/...":   "internal/action/... internal/archive internal/blob internal/buildspec internal/git internal/mapping internal/pipeline internal/process internal/secret internal/window",
+	"internal/sqlite":       "internal/failpoint",
+	"internal/process":      "internal/failpoint",
+	"internal/engine":       "internal/asl internal/asl/expr internal/failpoint internal/machine internal/sqlite",
+	"internal/action/...":   "internal/action/... internal/archive internal/blob internal/buildspec internal/failpoint internal/git internal/mapping internal/pipeline internal/process internal/secret internal/window",
 	// What is known of a function that was invoked is a record: its answer comes
 	// through the API.
 	"internal/action/aws/lambda": "internal/action/... internal/action internal/blob internal/pipeline internal/record internal/store",
@@ -71,7 +72,7 @@ var allowed = map[string]string{
 
 	// An account's assembly may import what it wires, and so may the functions.
 	// What their mains share knows no use case.
-	"internal/entry":     "internal/config",
+	"internal/entry":     "events internal/config",
 	"internal/connect":   "",
 	"internal/cloud/...": "*",
 	"internal/cloud":     "*",

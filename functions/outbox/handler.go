@@ -138,13 +138,9 @@ func (o outbox) sweep(ctx context.Context) error {
 // ended hears that the run of a machine changed its status. Of the ends only
 // the bad ones are news: a good one was told by the run's last task.
 func (o outbox) ended(ctx context.Context, payload []byte) error {
-	in, err := entry.DecodeOpen[events.Envelope]("event", payload)
+	in, detail, err := entry.Event(payload)
 	if err != nil {
 		return err
-	}
-	detail, err := in.Open()
-	if err != nil {
-		return entry.Refusef("event %s: its detail is not that of a %q", in.ID, in.DetailType)
 	}
 	run, ok := detail.(events.ExecutionStatusChange)
 	if !ok {

@@ -87,13 +87,9 @@ func (r resumer) message(ctx context.Context, m message) error {
 // provider asks the service. An event may come before it is recorded what the
 // build is called; that is an error, so that it comes again.
 func (r resumer) event(ctx context.Context, payload []byte) error {
-	in, err := entry.DecodeOpen[events.Envelope]("event", payload)
+	in, detail, err := entry.Event(payload)
 	if err != nil {
 		return err
-	}
-	detail, err := in.Open()
-	if err != nil {
-		return entry.Refusef("event %s: its detail is not that of a %q", in.ID, in.DetailType)
 	}
 	build, ok := detail.(events.BuildStateChange)
 	if !ok {

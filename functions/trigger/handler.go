@@ -58,16 +58,12 @@ func (t triggers) schedule(ctx context.Context, payload []byte) error {
 // event hands on what happened at a source. One event may come through the
 // rules of several pipelines; its id is the same then, so each is decided once.
 func (t triggers) event(ctx context.Context, payload []byte) error {
-	in, err := entry.DecodeOpen[events.Envelope]("event", payload)
+	in, detail, err := entry.Event(payload)
 	if err != nil {
 		return err
 	}
 	if in.ID == "" {
 		return entry.Refusef("payload of trigger: neither a schedule nor an event with an id")
-	}
-	detail, err := in.Open()
-	if err != nil {
-		return entry.Refusef("event %s: its detail is not that of a %q", in.ID, in.DetailType)
 	}
 	happened, reason := translate(detail)
 	if happened == nil {

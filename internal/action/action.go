@@ -45,6 +45,8 @@ type Override struct {
 	Type  string `json:"revisionType"` // COMMIT_ID, IMAGE_DIGEST, S3_OBJECT_VERSION_ID, S3_OBJECT_KEY
 	Value string `json:"revisionValue"`
 
+	ObjectVersion string `json:"objectVersion,omitempty"` // of S3_OBJECT_KEY: the version of that object; empty: its newest
+
 	// What was pushed, when a push pinned the commit; at most one of them.
 	Branch string `json:"branch,omitempty"`
 	Tag    string `json:"tag,omitempty"`

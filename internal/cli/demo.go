@@ -48,8 +48,10 @@ again, it pushes another commit.`,
 			if c.system != nil {
 				ctx, stop := context.WithCancel(ctx)
 				defer stop()
+				if err := c.system.Look(ctx); err != nil {
+					return p.orInterrupted(ctx, err)
+				}
 				go c.system.Watch(ctx) // its end is the command's
-				watched(ctx, c)
 			}
 			id, err := p.push(ctx, c, d)
 			if err != nil {
@@ -95,19 +97,6 @@ func (p *program) openDemo(ctx context.Context, d demo.Demo) (*connection, error
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
-}
-
-// watched waits until the origin was looked at once: what is there at the first
-// look is known and starts nothing. It gives up after a while, because to wait
-// longer helps nobody.
-func watched(ctx context.Context, c *connection) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	for {
-		if ok, err := c.system.Watched(ctx, demo.Repository); ok || err != nil || pause(ctx, pollOwn) != nil {
-			return
-		}
-	}
 }
 
 // push pushes a commit and returns the execution that it started.

@@ -102,6 +102,9 @@ func (p *program) operate(ctx context.Context, c *connection, defs []definition.
 		}
 	}
 	defer c.system.OnMail(p.sayMail)()
+	if err := c.system.Look(ctx); err != nil && ctx.Err() == nil { // a push after the next line must start a run
+		return fmt.Errorf("watch sources: %w", err)
+	}
 	p.print("listening on " + c.url)
 	err = c.system.Watch(ctx)
 	if ctx.Err() == nil && err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/cli"
+	"github.com/sluice-ci/sluice/internal/git/gittest"
 )
 
 // A tap is a writer that another goroutine reads while it is written to.
@@ -98,4 +99,37 @@ func TestUp(t *testing.T) {
 	if got := sluice(t, "reject", "web", "--data", data); got.exit != 0 || !strings.Contains(got.stdout, ": Failed") {
 		t.Errorf("reject: exit code %d: %s%s", got.exit, got.stdout, got.stderr)
 	}
+}
+
+// A moment is a writer that does something at the first word, before whoever
+// writes goes on.
+type moment struct {
+	once sync.Once
+	what func()
+}
+
+func (m *moment) Write(b []byte) (int, error) {
+	m.once.Do(m.what)
+	return len(b), nil
+}
+
+// TestUpNoticesAtOnce pushes in the moment in which the server says that it
+// listens: the push starts a run, although nothing was watched before.
+func TestUpNoticesAtOnce(t *testing.T) {
+	repo, folder := gittest.New(t), t.TempDir()
+	mapping, data := filepath.Join(folder, "sluice.local.yaml"), filepath.Join(folder, "data")
+	if err := os.WriteFile(mapping, []byte("repositories: {web: "+repo.Path+"}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var stderr tap
+	ctx, stop := context.WithCancel(t.Context())
+	exit := make(chan int, 1)
+	go func() {
+		exit <- cli.Main(ctx, cli.Env{
+			Args:   []string{"up", "testdata/pipelines", "--listen", "127.0.0.1:0", "--data", data, "--mapping", mapping, "--simulate"},
+			Stdout: &moment{what: func() { repo.Commit("first", "file", "content") }}, Stderr: &stderr, Getenv: func(string) string { return "" },
+		})
+	}()
+	defer func() { stop(); <-exit }()
+	stderr.await(t, "APPROVAL NEEDED: web")
 }

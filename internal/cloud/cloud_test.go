@@ -82,28 +82,19 @@ func TestCatalogIsGranted(t *testing.T) {
 	}
 }
 
-// asActions are the rules that run as actions; orchestrator.asAction says so.
-var asActions = map[string]pipeline.ActionTypeID{
-	"CodeBuild":    catalog.AWS(pipeline.Build, "CodeBuild"),
-	"Commands":     catalog.AWS(pipeline.Compute, "Commands"),
-	"LambdaInvoke": catalog.AWS(pipeline.Invoke, "Lambda"),
-}
-
 // rulesGranted checks the same of rules, and returns how many have a provider
 // of their own.
 func rulesGranted(t *testing.T, all catalog.Providers, home grant.Home) (own int) {
 	t.Helper()
 	for _, known := range pipeline.RuleTypes() {
-		id, acts := asActions[known.Provider]
-		if !acts {
-			id = catalog.AWS(pipeline.RuleCategory, known.Provider)
-		}
-		_, err := grant.ForRule(pipeline.Rule{Name: "R", TypeID: pipeline.RuleTypeID{Category: "Rule", Provider: known.Provider}}, home)
+		rule := pipeline.Rule{Name: "R", TypeID: pipeline.RuleTypeID{Category: "Rule", Provider: known.Provider}}
+		id := rule.Action().TypeID
+		_, err := grant.ForRule(rule, home)
 		_, runs := all[id]
 		if runs != (err == nil) {
 			t.Errorf("rule %s: a function runs it: %v; it is granted: %v", known.Provider, runs, err)
 		}
-		if runs && !acts {
+		if runs && id.Category == pipeline.RuleCategory {
 			own++
 		}
 	}

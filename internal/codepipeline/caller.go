@@ -3,12 +3,15 @@ package codepipeline
 import (
 	"net/http"
 	"regexp"
+	"sync"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
 // credential finds the access key id in a Signature Version 4 header.
-var credential = regexp.MustCompile(`^AWS4-[A-Z0-9-]+ (?:.*[ ,])?Credential=([A-Za-z0-9_.@+=-]{1,128})/[^ ,]*`)
+var credential = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^AWS4-[A-Z0-9-]+ (?:.*[ ,])?Credential=([A-Za-z0-9_.@+=-]{1,128})/[^ ,]*`)
+})
 
 // caller returns the ARN of who sent a request: whom Options.Caller names, or
 // who signed it. The signature is not checked then: there is no secret to check
@@ -25,7 +28,7 @@ func (s *Server) caller(r *http.Request) (string, error) {
 	}
 	name, authorization := s.user, r.Header.Get("Authorization")
 	if authorization != "" {
-		m := credential.FindStringSubmatch(authorization)
+		m := credential().FindStringSubmatch(authorization)
 		if m == nil {
 			return "", pipeline.Errorf(incompleteSignature, "the header Authorization is not an AWS4-HMAC-SHA256 signature with a Credential")
 		}

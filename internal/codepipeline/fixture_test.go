@@ -146,7 +146,7 @@ func fill(t *testing.T, s store.Store) {
 	put(record.StageKey("web", "Build"), record.Stage{Latest: &record.StageExecution{Execution: execution(5), Status: pipeline.Succeeded, Type: "STANDARD"},
 		Retries: record.Retries{Manual: 1, Latest: "ManualStageRetry"}})
 	put(record.StageKey("web", "Deploy"), record.Stage{
-		Lock:       stage.State{Disabled: true, Owner: execution(4), Waiting: []stage.Waiter{{Execution: execution(5), Seq: 5, Entry: 3}}},
+		Lock:       stage.State{Disabled: true, Owner: execution(4), Waiting: []stage.Waiter{{Execution: execution(8), Seq: 1, Entry: 3, Free: true}, {Execution: execution(5), Seq: 5, Entry: 3}}},
 		Latest:     &record.StageExecution{Execution: execution(4), Status: pipeline.InProgress, Type: "STANDARD"},
 		Transition: stage.Transition{Reason: "freeze", ChangedBy: alice, ChangedAt: at(39)},
 	})

@@ -161,6 +161,9 @@ func (s *Server) stageState(stage pipeline.Stage, rec record.Stage, actions map[
 		state.RetryStageMetadata = &RetryMetadata{rec.Retries.Auto, rec.Retries.Manual, rec.Retries.Latest}
 	}
 	for _, w := range rec.Lock.Waiting {
+		if w.Free { // it began in PARALLEL
+			continue
+		}
 		in := StageExecution{w.Execution, pipeline.InProgress, record.Standard}
 		if e, ok := running[w.Execution]; ok {
 			in.Status, in.Type = e.Status, e.Type

@@ -49,7 +49,7 @@ func (s *Server) pipelineOf(arn string) (string, error) {
 		return "", pipeline.Errorf(invalidARN, "'%s' is not an ARN like %s", arn, s.arn("pipeline"))
 	}
 	name := parts[5]
-	if s.arn(name) != arn || len(name) > nameText.max || !nameText.pattern.MatchString(name) {
+	if s.arn(name) != arn || len(name) > nameText.max || !nameText.pattern().MatchString(name) {
 		return "", s.noResource(name)
 	}
 	return name, nil

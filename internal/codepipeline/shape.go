@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -32,9 +33,9 @@ func optional(name string, s shape) member { return member{name, false, s} }
 
 // A text has a length in characters and a pattern or a set of values.
 type text struct {
-	min, max int // max 0: no limit
-	pattern  *regexp.Regexp
-	source   string // the pattern as the model has it
+	min, max int                   // max 0: no limit
+	pattern  func() *regexp.Regexp // compiled on first use: a function that begins has not checked anything yet; nil: anything
+	source   string                // the pattern as the model has it
 	set      []string
 }
 
@@ -61,7 +62,8 @@ func enum(set ...string) text { return text{set: set} }
 
 // matching returns a text that matches source as a whole.
 func matching(min, max int, source string) text {
-	return text{min: min, max: max, pattern: regexp.MustCompile(`^(?:` + source + `)$`), source: source}
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:` + source + `)$`) })
+	return text{min: min, max: max, pattern: compiled, source: source}
 }
 
 // The shapes that several operations share. Package pipeline knows most of
@@ -115,7 +117,7 @@ func (s structure) check(path string, value any, broken *[]string) {
 func (t text) check(path string, value any, broken *[]string) {
 	s, _ := value.(string)
 	size(path, utf8.RuneCountInString(s), t.min, t.max, broken)
-	if t.pattern != nil && !t.pattern.MatchString(s) {
+	if t.pattern != nil && !t.pattern().MatchString(s) {
 		breaks(broken, path, "Member must satisfy regular expression pattern: "+t.source)
 	}
 	if t.set != nil && !slices.Contains(t.set, s) {

@@ -73,18 +73,34 @@ func uniqueNames(variables []record.Variable) error {
 	return nil
 }
 
-// byAction returns the override of each action. The service lets an action of
-// S3 have a key and a version together; Sluice pins one of them.
+// byAction returns the override of each action. One of S3 may have the key of
+// an object and the version of that object together.
 func byAction(revisions []SourceRevisionOverride) (map[string]action.Override, error) {
 	if len(revisions) == 0 {
 		return nil, nil
 	}
 	overrides := make(map[string]action.Override, len(revisions))
 	for _, r := range revisions {
-		if _, twice := overrides[r.ActionName]; twice {
-			return nil, pipeline.Errorf(pipeline.Validation, "Sluice takes one source revision for an action; action '%s' has two", r.ActionName)
+		o := action.Override{Type: r.Type, Value: r.Value}
+		if first, twice := overrides[r.ActionName]; twice {
+			var ok bool
+			if o, ok = together(first, o); !ok {
+				return nil, pipeline.Errorf(pipeline.Validation, "The action '%s' has two source revisions, %s and %s; only S3_OBJECT_KEY and S3_OBJECT_VERSION_ID go together", r.ActionName, first.Type, r.Type)
+			}
 		}
-		overrides[r.ActionName] = action.Override{Type: r.Type, Value: r.Value}
+		overrides[r.ActionName] = o
 	}
 	return overrides, nil
+}
+
+// together returns the override that two of one action make, if they may.
+func together(a, b action.Override) (action.Override, bool) {
+	if a.Type == "S3_OBJECT_VERSION_ID" {
+		a, b = b, a
+	}
+	if a.Type != "S3_OBJECT_KEY" || b.Type != "S3_OBJECT_VERSION_ID" || a.ObjectVersion != "" {
+		return a, false
+	}
+	a.ObjectVersion = b.Value
+	return a, true
 }

@@ -3,7 +3,6 @@ package compile
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/asl"
@@ -13,26 +12,11 @@ import (
 // resource calls a function and waits for its task token.
 const resource = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 
-// groups returns the actions of s by run order, lowest first; in a group they
-// keep the order of the declaration.
-func groups(s pipeline.Stage) [][]pipeline.Action {
-	byOrder := slices.Clone(s.Actions)
-	slices.SortStableFunc(byOrder, func(a, b pipeline.Action) int { return a.Order() - b.Order() })
-	var all [][]pipeline.Action
-	for i, a := range byOrder {
-		if i == 0 || byOrder[i-1].Order() != a.Order() {
-			all = append(all, nil)
-		}
-		all[len(all)-1] = append(all[len(all)-1], a)
-	}
-	return all
-}
-
 // groupName is the name of the state that runs group g of stage i; behind the
 // last group it is the state that leaves the stage.
 func (c *compiler) groupName(i, g int) string {
 	s := c.declaration.Stages[i]
-	all := groups(s)
+	all := s.Groups()
 	switch {
 	case g >= len(all):
 		return c.enterName(i + 1)
@@ -47,10 +31,10 @@ func (c *compiler) groupName(i, g int) string {
 func (c *compiler) actions(i int) {
 	s := c.declaration.Stages[i]
 	leave := c.enterName(i + 1)
-	for g, group := range groups(s) {
+	for g, group := range s.Groups() {
 		name, next := c.groupName(i, g), c.groupName(i, g+1)
 		if len(group) == 1 {
-			task := c.task(s, group[0])
+			task := c.task(s, group[0], group)
 			task.ResultPath = asl.Null
 			task.Catch = []asl.Catch{caught(leave, "States.ALL")}
 			task.Next = next
@@ -59,7 +43,7 @@ func (c *compiler) actions(i int) {
 		}
 		p := asl.Parallel{ResultPath: asl.Null, Catch: []asl.Catch{caught(leave, "States.ALL")}}
 		for _, a := range group {
-			p.Branches = append(p.Branches, c.branch(s, a))
+			p.Branches = append(p.Branches, c.branch(s, a, group))
 		}
 		p.Next = next
 		if next != leave { // a failure must keep the next group from starting
@@ -71,22 +55,40 @@ func (c *compiler) actions(i int) {
 	}
 }
 
-// task returns the task of action a without its way on.
-func (c *compiler) task(s pipeline.Stage, a pipeline.Action) asl.Task {
+// task returns the task of action a, one of group, without its way on.
+func (c *compiler) task(s pipeline.Stage, a pipeline.Action, group []pipeline.Action) asl.Task {
 	return asl.Task{
 		Resource:       resource,
 		Parameters:     invoke(c.targets.of(a.TypeID.Category), map[string]string{"stage": s.Name, "action": a.Name}),
-		TimeoutSeconds: int(pipeline.Timeout(a) / time.Second),
+		TimeoutSeconds: int(c.patience(a, group) / time.Second),
 		Retry:          retries(),
 	}
 }
 
+// longest is the longest timeout of a task that the language has.
+const longest = 99_999_999 * time.Second
+
+// patience is how long the task of an action is waited for: as long as the
+// action may take, and where it may have to wait for others of its group to
+// end, as long as all of them may. The record says when it is too late, from
+// when the action began; see Service.Sweep.
+func (c *compiler) patience(a pipeline.Action, group []pipeline.Action) time.Duration {
+	if !c.declaration.Crowded(group) {
+		return pipeline.Timeout(a)
+	}
+	all := time.Duration(0)
+	for _, b := range group {
+		all += pipeline.Timeout(b)
+	}
+	return min(all, longest)
+}
+
 // branch returns a machine of one action that always succeeds: its output is
 // {} or {"failed": true}.
-func (c *compiler) branch(s pipeline.Stage, a pipeline.Action) asl.Machine {
+func (c *compiler) branch(s pipeline.Stage, a pipeline.Action, group []pipeline.Action) asl.Machine {
 	name := stateName(s.Name + " / " + a.Name)
 	failed := stateName(s.Name + " / " + a.Name + " failed")
-	task := c.task(s, a)
+	task := c.task(s, a, group)
 	task.OutputPath = asl.Null
 	task.Catch = []asl.Catch{{ErrorEquals: []string{"States.ALL"}, Next: failed}}
 	task.End = true

@@ -186,3 +186,42 @@ func TestPayloadsCarryIDsOnly(t *testing.T) {
 		t.Errorf("the text holds more than ids:\n%s", got)
 	}
 }
+
+// TestCrowd: a task that may have to wait for others of its group, because an
+// execution runs five at a time, is waited for as long as all of them may take.
+func TestCrowd(t *testing.T) {
+	group := func(n int, kind string, minutes ...int) pipeline.Stage {
+		s := st("Test")
+		for i := range n {
+			a := act(fmt.Sprint("T", i), kind, 1)
+			for _, m := range minutes {
+				a.TimeoutInMinutes = m
+			}
+			s.Actions = append(s.Actions, a)
+		}
+		return s
+	}
+	const test, week = 8 * 3600, 7 * 24 * 3600
+	for _, tt := range []struct {
+		name  string
+		mode  pipeline.Mode
+		stage pipeline.Stage
+		want  int // seconds
+	}{
+		{"as many as may run", pipeline.Parallel, group(5, "Test:CodeBuild"), test},
+		{"one more", pipeline.Parallel, group(6, "Test:CodeBuild"), 6 * test},
+		{"approvals", pipeline.Parallel, group(10, "Approval:Manual"), 10 * week},
+		{"more than the language has", pipeline.Parallel, group(50, "Approval:Manual", 86_400), 99_999_999},
+		{"in turn", pipeline.Queued, group(6, "Test:CodeBuild"), test},
+	} {
+		d := stages(source, tt.stage)
+		d.ExecutionMode = tt.mode
+		for _, branch := range compile.Machine(d, compile.Local).States[fmt.Sprintf("Test / %d actions of run order 1", len(tt.stage.Actions))].(asl.Parallel).Branches {
+			for _, s := range branch.States {
+				if task, ok := s.(asl.Task); ok && task.TimeoutSeconds != tt.want {
+					t.Errorf("%s: a task is waited for for %d s; want %d", tt.name, task.TimeoutSeconds, tt.want)
+				}
+			}
+		}
+	}
+}

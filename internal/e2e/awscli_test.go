@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -289,4 +290,20 @@ func (a awsCLI) outputVariables(id string) map[string]map[string]string {
 		byAction[x.ActionName] = x.Output.OutputVariables
 	}
 	return byAction
+}
+
+func options(t *testing.T, folder string) local.Options {
+	t.Helper()
+	m, err := mapping.Read(filepath.Join(folder, "sluice.local.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return local.Options{Data: filepath.Join(folder, "data"), Mapping: m, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

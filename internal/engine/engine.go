@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-ci/sluice/internal/asl/expr"
+	"github.com/sluice-ci/sluice/internal/failpoint"
 	"github.com/sluice-ci/sluice/internal/machine"
 )
 
@@ -193,7 +194,7 @@ func (e *Engine) machineOf(ctx context.Context, pipeline string, version int) (*
 	if err != nil {
 		return nil, "", err
 	}
-	if err := e.journal.SetText(ctx, digest, text); err != nil {
+	if err := failpoint.Step("engine text", func() error { return e.journal.SetText(ctx, digest, text) }); err != nil {
 		return nil, "", notWritten(err)
 	}
 	return e.shelf.setMachine(digest, m), digest, nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluice-ci/sluice/internal/asl/expr"
+	"github.com/sluice-ci/sluice/internal/failpoint"
 	"github.com/sluice-ci/sluice/internal/machine"
 )
 
@@ -161,7 +162,7 @@ func (e *Engine) checkpoint(ctx context.Context) error {
 	if g.size == 0 && len(c.Runs)+len(c.Gone)+len(c.Ended) == 0 {
 		return nil
 	}
-	if err := e.journal.Checkpoint(ctx, c); err != nil {
+	if err := failpoint.Step("engine checkpoint", func() error { return e.journal.Checkpoint(ctx, c) }); err != nil {
 		return err
 	}
 	for _, l := range written {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/failpoint"
 	"github.com/sluice-ci/sluice/internal/machine"
 )
 
@@ -337,11 +338,36 @@ func (e *Engine) commit(ctx context.Context) error {
 		g.names = append(append(g.names, l.run.Name...), ' ')
 	}
 	// Without cancellation: an outcome nobody waits for would still be one.
-	err := e.journal.Append(context.WithoutCancel(ctx), string(g.names), g.enc.buf)
+	err := failpoint.Named(g.commitName, func() error {
+		return e.journal.Append(context.WithoutCancel(ctx), string(g.names), g.enc.buf)
+	})
 	if err == nil {
 		g.size += len(g.enc.buf)
 	}
 	return err
+}
+
+// commitName names the commit of a group by the rarest of what is in it.
+func (g *loop) commitName() string {
+	rarest, name := 0, ""
+	if len(g.fired) > 0 {
+		rarest, name = 4, "engine timer"
+	}
+	for _, r := range g.group {
+		rank, what := 1, "engine answer"
+		switch r.event.(type) {
+		case nil:
+			rank, what = 2, "engine begin"
+		case TaskFailed:
+			rank, what = 3, "engine failure"
+		case Stopped:
+			rank, what = 5, "engine stop"
+		}
+		if rank > rarest {
+			rarest, name = rank, what
+		}
+	}
+	return name
 }
 
 func notWritten(err error) error {

@@ -255,14 +255,10 @@ func (s *stepper) try(f *frame) {
 		err = s.doParallel(f, st)
 	case choice:
 		err = s.doChoice(f, st)
-	case pass:
+	case pass, succeed:
 		err = s.doPass(f, st)
 	case wait:
 		err = s.doWait(f, st)
-	case succeed:
-		if s.env.Input, err = st.input.apply(&s.env, "InputPath"); err == nil {
-			s.leave(f, s.env.Input)
-		}
 	case failure:
 		s.failed(f, st.err, st.cause)
 	}

@@ -202,6 +202,7 @@ func TestPaths(t *testing.T) {
 		{"variable misses", rule(`"Variable":"$.a","IsNull":true`), `{}`, "C",
 			`FAILED States.Runtime: An error occurred while executing the state 'C'. Invalid path '$.a': the choice state's condition path references an invalid value`},
 		{"first rule that holds", choice(`{"Variable":"$.a","IsPresent":true,"Next":"No"},{"Variable":"$.a","IsPresent":true,"Next":"Yes"}`), `{"a":1}`, "C No", `FAILED E: why`},
+		{"succeed with both filters", `{"StartAt":"A","States":{"A":{"Type":"Succeed","InputPath":"$.a","OutputPath":"$.b"}}}`, `{"a":{"b":1}}`, "A", `1`},
 		{"no default", `{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"Variable":"$.a","IsPresent":true,"Next":"Yes"}]},"Yes":{"Type":"Succeed"}}}`, `{}`, "C",
 			`FAILED States.NoChoiceMatched: An error occurred while executing the state 'C'. no rule of the Choice holds, and it has no Default`},
 		{"a loop without end", `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"}}}`, `{}`, "",

@@ -9,6 +9,8 @@ import (
 	"io"
 	"reflect"
 	"strings"
+
+	"github.com/sluice-ci/sluice/events"
 )
 
 // A RefusedError says that a payload is not what a function takes. Sent again
@@ -93,6 +95,20 @@ func DecodeOpen[T any](kind string, payload []byte) (T, error) {
 		return v, Refusef("%s: %s", kind, reason(err))
 	}
 	return v, nil
+}
+
+// Event reads payload as an event of EventBridge, and what it tells; nil if that
+// is nothing that package events knows.
+func Event(payload []byte) (events.Envelope, events.Detail, error) {
+	in, err := DecodeOpen[events.Envelope]("event", payload)
+	if err != nil {
+		return in, nil, err
+	}
+	detail, err := in.Open()
+	if err != nil {
+		return in, nil, Refusef("event %s: its detail is not that of a %q", in.ID, in.DetailType)
+	}
+	return in, detail, nil
 }
 
 // Task returns the handler of a function whose payload is one T, written by us,

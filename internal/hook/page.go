@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/orchestrator"
@@ -18,22 +19,25 @@ var pageText string
 //go:embed style.css
 var style string
 
-var page = template.Must(template.New("").Funcs(template.FuncMap{
-	"style":   func() template.CSS { return template.CSS(style) },
-	"short":   orchestrator.Short,
-	"clock":   func(t time.Time) string { return t.UTC().Format("Mon 2 Jan 2006, 15:04 UTC") },
-	"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-}).Parse(pageText))
+// page is parsed for the first request, not when the function begins.
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"style":   func() template.CSS { return template.CSS(style) },
+		"short":   orchestrator.Short,
+		"clock":   func(t time.Time) string { return t.UTC().Format("Mon 2 Jan 2006, 15:04 UTC") },
+		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	}).Parse(pageText))
+})
 
 // policy allows the page its one style, by its hash, and a form to itself.
-var policy = func() string {
+var policy = sync.OnceValue(func() string {
 	sum := sha256.Sum256([]byte(style))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-}()
+})
 
 // secure sets the headers of every answer.
 func secure(h http.Header) {
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", policy())
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer") // the address of the page is the secret
@@ -57,7 +61,7 @@ type view struct {
 // written, so nobody sees half of one.
 func show(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
 	var b bytes.Buffer
-	if err := page.ExecuteTemplate(&b, name, v); err != nil {
+	if err := page().ExecuteTemplate(&b, name, v); err != nil {
 		panic(err) // the templates go with the types, and tests run them all
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -31,9 +31,6 @@ const (
 	Region  = "local"
 )
 
-// sweepEvery is how often the system looks for what nobody noticed.
-const sweepEvery = time.Minute
-
 // Options say how a system is opened. Data is required.
 type Options struct {
 	Data       string // folder of everything that is kept
@@ -47,8 +44,12 @@ type Options struct {
 	// as http://127.0.0.1:4317. Mails link to it; empty: they have no links.
 	URL string
 
-	// Ports, if not nil, replaces the ports that the use cases are given. Tests
-	// put faults in front of them.
+	// SweepEvery is how often the system looks for what nobody noticed; default
+	// a minute.
+	SweepEvery time.Duration
+
+	// Ports, if not nil, replaces the ports that the use cases and the watcher
+	// are given. Tests put faults in front of them.
 	Ports func(orchestrator.Ports) orchestrator.Ports
 
 	Seams Seams // for tests, too
@@ -81,6 +82,9 @@ func Open(ctx context.Context, o Options) (*System, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.SweepEvery == 0 {
+		o.SweepEvery = time.Minute
 	}
 	data, err := filepath.Abs(o.Data)
 	if err != nil {
@@ -155,6 +159,7 @@ func (s *System) assemble(ctx context.Context, kept *Kept) error {
 	ports := orchestrator.Ports{Store: s.store, Machine: s.engine, Catalog: s.catalog, Bus: s.mail}
 	if s.opts.Ports != nil {
 		ports = s.opts.Ports(ports)
+		s.store = ports.Store
 	}
 	options := orchestrator.Options{Log: s.opts.Log, Mail: orchestrator.Mail{
 		Alerts: topic("alerts"), Approvals: topic("approvals"), Pages: s.opts.URL, Endpoint: s.opts.URL,
@@ -227,7 +232,7 @@ func (s *System) machineText(ctx context.Context, name string, version int) ([]b
 }
 
 func (s *System) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(s.opts.SweepEvery)
 	defer tick.Stop()
 	for {
 		select {

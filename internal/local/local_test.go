@@ -104,6 +104,74 @@ func TestReopen(t *testing.T) {
 	})
 }
 
+// TestUnheardCommitIsDelivered: what a transaction wants done is done although
+// its commit was reported as failed, without another start.
+func TestUnheardCommitIsDelivered(t *testing.T) {
+	def, err := definition.Read("app.yaml", []byte(sim), definition.Options{RoleARN: "arn:aws:iam::000000000000:role/local", ArtifactBucket: "artifacts"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := local.Open(t.Context(), local.Options{Data: t.TempDir(), SweepEvery: 10 * time.Millisecond, Simulate: true, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, _, err := s.Register(t.Context(), []definition.Definition{def}); err != nil {
+		t.Fatal(err)
+	}
+	table, err := s.Unheard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deaf, err := orchestrator.New(orchestrator.Ports{Store: table}, orchestrator.Home{Account: local.Account, Region: local.Region}, orchestrator.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := deaf.StartExecution(t.Context(), orchestrator.Start{Pipeline: "app"}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() (bool, string) {
+		all, err := s.Records.LatestActions(t.Context(), "app", "Deploy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all["Gate"].Result.Token != "", "the approval to wait"
+	})
+	await(t, func() (bool, string) {
+		rows, err := s.Service.Outbox(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(rows) == 0, "the outbox to be empty"
+	})
+}
+
+// TestSaltCutShort: a process that died while it wrote the salt leaves a folder
+// that opens.
+func TestSaltCutShort(t *testing.T) {
+	data := t.TempDir()
+	salt := filepath.Join(data, "salt")
+	if err := os.WriteFile(salt, []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var kept [2]string
+	for i := range kept {
+		s, err := local.Open(t.Context(), local.Options{Data: data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		b, err := os.ReadFile(salt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[i] = string(b)
+	}
+	if kept[0] != kept[1] || len(kept[0]) < 32 {
+		t.Errorf("the salts are %q", kept)
+	}
+}
+
 // TestHostileSourceIsNotWatched: a source that nothing on this machine can
 // stand for does not keep the others from being watched.
 func TestHostileSourceIsNotWatched(t *testing.T) {

@@ -14,19 +14,11 @@ import (
 // until ctx ends, and starts what listens to them.
 func (s *System) Watch(ctx context.Context) error {
 	for {
-		targets, err := s.targets(ctx)
+		w, err := s.watcher(ctx)
 		if err != nil {
 			return err
 		}
 		round, again := context.WithCancel(ctx)
-		seen := &seen{store: s.store}
-		w := watch.New(targets, seen, func(ctx context.Context, ev trigger.Event) error { return s.notice(ctx, seen, ev) }, watch.Options{
-			Report: func(t watch.Target, err error) {
-				if err != nil {
-					s.opts.Log.Warn("cannot watch", "target", t.ID(), "err", err)
-				}
-			},
-		})
 		done := make(chan error, 1)
 		go func() { done <- w.Run(round) }()
 		select {
@@ -38,6 +30,35 @@ func (s *System) Watch(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// Look looks once at what is watched. What is there at the first look is known
+// and starts nothing; what comes after Look is noticed.
+func (s *System) Look(ctx context.Context) error {
+	w, err := s.watcher(ctx)
+	if err != nil {
+		return err
+	}
+	if w.Scan(ctx) != nil { // Watch says what it cannot watch
+		return ctx.Err()
+	}
+	return nil
+}
+
+// watcher returns a watcher of what there is to be watched now.
+func (s *System) watcher(ctx context.Context) (*watch.Watcher, error) {
+	targets, err := s.targets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := &seen{store: s.store}
+	return watch.New(targets, seen, func(ctx context.Context, ev trigger.Event) error { return s.notice(ctx, seen, ev) }, watch.Options{
+		Report: func(t watch.Target, err error) {
+			if err != nil {
+				s.opts.Log.Warn("cannot watch", "target", t.ID(), "err", err)
+			}
+		},
+	}), nil
 }
 
 // targets are all mapped repositories, and the objects of S3 sources.
@@ -91,13 +112,6 @@ func (s *System) notice(ctx context.Context, seen *seen, ev trigger.Event) error
 	}
 	_, err = s.Service.Notice(ctx, fmt.Sprintf("%s#%d#%s", target, saves, what), ev)
 	return err
-}
-
-// Watched reports whether a repository was looked at at least once. What is
-// there at the first look is known and starts nothing.
-func (s *System) Watched(ctx context.Context, repository string) (bool, error) {
-	_, version, err := (&seen{store: s.store}).load(ctx, watch.Target{Repository: repository}.ID())
-	return version > 0, err
 }
 
 // seen keeps what the watcher saw in the store. It implements watch.Seen.

@@ -111,17 +111,23 @@ func unknownToken(in Approval) error {
 	return pipeline.Errorf(pipeline.InvalidApprovalToken, "The approval request of action '%s' in stage '%s' with that token is not, or no longer, open", in.Action, in.Stage)
 }
 
+// missed reports whether nobody has answered a in time. The record decides,
+// not whoever swept last.
+func missed(a *record.Action, now time.Time) bool {
+	return a.UpdatedBy == "" && !now.Before(a.Job.Deadline)
+}
+
 // answerable says why a request takes no answer, or nil.
 func answerable(a *record.Action, in Approval, now time.Time) error {
 	switch {
 	case a.Job.Action.TypeID.Category != pipeline.Approval || a.Result.Token == "" || a.Result.Token != in.Token:
 		return unknownToken(in)
-	case a.Status == pipeline.Abandoned:
+	case missed(a, now):
+		return pipeline.Errorf(pipeline.InvalidApprovalToken, "The approval request of action '%s' in stage '%s' expired at %s", in.Action, in.Stage, a.Job.Deadline.Format(time.RFC3339))
+	case a.Status.Final() && a.UpdatedBy == "":
 		return pipeline.Errorf(pipeline.InvalidApprovalToken, "The pipeline %s has been updated, and the approval request you responded to is now out of date.", in.Pipeline)
 	case a.Status.Final():
-		return pipeline.Errorf(pipeline.ApprovalAlreadyCompleted, "The approval request of action '%s' in stage '%s' was already answered or has ended: %s", in.Action, in.Stage, a.Status)
-	case !now.Before(a.Job.Deadline):
-		return pipeline.Errorf(pipeline.InvalidApprovalToken, "The approval request of action '%s' in stage '%s' expired at %s", in.Action, in.Stage, a.Job.Deadline.Format(time.RFC3339))
+		return pipeline.Errorf(pipeline.ApprovalAlreadyCompleted, "The approval request of action '%s' in stage '%s' was already answered: %s", in.Action, in.Stage, a.Status)
 	case a.Job.Action.Configuration["IsSummaryRequired"] == "true" && in.Summary == "":
 		return pipeline.Errorf(pipeline.InvalidApprovalToken, "Action '%s' in stage '%s' requires a summary. Provide a summary in the approval result and try again.", in.Action, in.Stage)
 	}

@@ -23,7 +23,8 @@ const maxTries = 20
 
 // A change is one transaction in the making. A record that was read through it
 // is a condition of the write, changed or not, so a decision never rests on
-// what is no longer true. Each record is read once and shared by pointer.
+// what is no longer true. That holds of a decision to refuse, and to change
+// nothing, too: see stale. Each record is read once and shared by pointer.
 type change struct {
 	*Service
 	ctx        context.Context
@@ -34,8 +35,10 @@ type change struct {
 	waiters    map[store.Key]*tracked[record.Waiter]
 	pipelines  map[string]*tracked[record.Pipeline]
 	gates      map[store.Key]*tracked[record.Gate]
+	turnsOf    map[store.Key]*tracked[record.Turns]
 	absent     map[store.Key]bool              // first tries of actions that had not begun when they were looked for
 	ruled      []record.ActionID               // rules that this change has ended
+	ended      []*record.Action                // actions that this change has ended
 	begun      map[string]pipeline.Declaration // what executions run that this change adds, by id; their version may not be stored yet
 	extra      []store.Op
 	failed     []*record.Execution // that this change lets fail
@@ -63,13 +66,16 @@ func (s *Service) change(ctx context.Context, f func(c *change) error) error {
 			waiters:    map[store.Key]*tracked[record.Waiter]{},
 			pipelines:  map[string]*tracked[record.Pipeline]{},
 			gates:      map[store.Key]*tracked[record.Gate]{},
+			turnsOf:    map[store.Key]*tracked[record.Turns]{},
 			absent:     map[store.Key]bool{},
 			begun:      map[string]pipeline.Declaration{},
 		}
-		if err := f(c); err != nil {
-			return err
+		err := f(c)
+		if err == nil {
+			err = c.write()
+		} else if old := c.stale(c.records()); store.IsConflict(old) {
+			err = old
 		}
-		err := c.write()
 		if !store.IsConflict(err) {
 			return err
 		}
@@ -94,10 +100,21 @@ func pause(try int) time.Duration {
 
 // write sends the transaction. Records that were only read become checks.
 func (c *change) write() error {
-	if err := errors.Join(c.settleGates(), c.alert()); err != nil {
+	if err := errors.Join(c.settleGates(), c.settleTurns(), c.alert()); err != nil {
 		return err
 	}
-	ops := append(c.extra, c.outboxRows()...)
+	ops := append(append(c.extra, c.outboxRows()...), c.records()...)
+	for _, op := range ops {
+		if op.Kind != store.Check {
+			return c.Store.Write(c.ctx, ops...)
+		}
+	}
+	return c.stale(ops)
+}
+
+// records returns the ops of all that was read or made.
+func (c *change) records() []store.Op {
+	var ops []store.Op
 	for id, t := range c.executions {
 		ops = append(ops, t.op(record.ExecutionKey(id)))
 	}
@@ -116,19 +133,44 @@ func (c *change) write() error {
 	for key, t := range c.gates {
 		ops = append(ops, t.op(key))
 	}
+	for key, t := range c.turnsOf {
+		ops = append(ops, t.op(key))
+	}
 	for key := range c.absent {
 		if c.actions[key] == nil { // it is not added by c itself
 			ops = append(ops, store.Op{Key: key, Kind: store.Check})
 		}
 	}
-	changed := false
-	for _, op := range ops {
-		changed = changed || op.Kind != store.Check
-	}
-	if !changed {
+	return ops
+}
+
+// stale returns a conflict if one of several records was changed since it was
+// read. If none was, all of them were as they were read at one moment, behind
+// the last read; a single record always was.
+func (c *change) stale(ops []store.Op) error {
+	if len(ops) < 2 {
 		return nil
 	}
-	return c.Store.Write(c.ctx, ops...)
+	var keys []store.Key
+	for _, op := range ops {
+		keys = append(keys, op.Key)
+	}
+	now := map[store.Key]int64{}
+	for chunk := range slices.Chunk(keys, store.MaxKeys) {
+		items, err := c.Store.GetMany(c.ctx, chunk)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			now[it.Key] = it.Version
+		}
+	}
+	for _, op := range ops {
+		if now[op.Key] != op.If {
+			return &store.ConflictError{Key: op.Key, Want: op.If, Got: now[op.Key]}
+		}
+	}
+	return nil
 }
 
 // op writes the record if it differs from what was read, else checks it.

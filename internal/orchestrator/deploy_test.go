@@ -251,6 +251,7 @@ func TestSend(t *testing.T) {
 	}
 	compile := w.latest("Build", "Compile")
 	end := w.jobs[compile.ID].result
+	w.now = w.now.Add(time.Minute)
 	if err := w.svc.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}

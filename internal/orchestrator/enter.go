@@ -134,8 +134,17 @@ func (c *change) enqueue(e *record.Execution, d pipeline.Declaration, i int) err
 	if err != nil {
 		return err
 	}
-	effects := c.step(s, stage.Enqueue{Waiter: stage.Waiter{Execution: e.ID, Seq: e.Seq, Entry: e.Entry}})
+	var effects []stage.Effect
+	if e.Mode != pipeline.Parallel && s.Lock.Mode != e.Mode { // the update to its version has not come here yet
+		effects = c.step(s, stage.SetMode{Mode: e.Mode})
+	}
+	effects = append(effects, c.step(s, stage.Enqueue{Waiter: waiterOf(e, e.Seq)})...)
 	return c.follow(d.Name, d.Stages[i].Name, effects)
+}
+
+// waiterOf is e in front of its stage, with its place in the order.
+func waiterOf(e *record.Execution, seq int64) stage.Waiter {
+	return stage.Waiter{Execution: e.ID, Seq: seq, Entry: e.Entry, Free: e.Mode == pipeline.Parallel}
 }
 
 // follow carries out the effects of a stage. An execution that this change
@@ -157,7 +166,7 @@ func (c *change) follow(name, stageName string, effects []stage.Effect) error {
 			if err != nil {
 				return err
 			}
-			if err := c.dismiss(e, stageName, pipeline.SupersededExecution); err != nil {
+			if err := c.dismiss(e, stageName, outcome{execution: pipeline.SupersededExecution}); err != nil {
 				return err
 			}
 		}
@@ -173,10 +182,7 @@ func (c *change) admit(e *record.Execution, stageName string, fence int64) error
 	if err != nil {
 		return err
 	}
-	if s.Latest == nil || s.Latest.Execution != e.ID {
-		s.Retries = record.Retries{}
-	}
-	s.Latest = &record.StageExecution{Execution: e.ID, Status: pipeline.InProgress, Type: e.Type}
+	enters(s, e, pipeline.InProgress)
 	state := events.Started
 	if e.Attempt > 1 && s.Retries.Latest != "" {
 		state = events.Resumed
@@ -193,6 +199,28 @@ func (c *change) admit(e *record.Execution, stageName string, fence int64) error
 	return c.answerWaiter(e, stageName, errorName)
 }
 
+// enters notes that e is the latest to have entered s, and how it stands there.
+// In another mode than its own a PARALLEL execution is not shown.
+func enters(s *record.Stage, e *record.Execution, status pipeline.Status) {
+	if e.Mode == pipeline.Parallel && s.Lock.Mode != pipeline.Parallel {
+		return
+	}
+	if s.Latest == nil || s.Latest.Execution != e.ID {
+		s.Retries = record.Retries{}
+	}
+	s.Latest = &record.StageExecution{Execution: e.ID, Status: status, Type: e.Type}
+}
+
+// stands notes how e stands in s, unless another execution has entered since,
+// and reports whether that is news.
+func stands(s *record.Stage, e *record.Execution, status pipeline.Status) bool {
+	if s.Latest == nil || s.Latest.Execution != e.ID || s.Latest.Status == status {
+		return false
+	}
+	s.Latest.Status = status
+	return true
+}
+
 // admitted delivers a grant to an execution that another transaction let in.
 func (s *Service) admitted(ctx context.Context, in record.Admit) error {
 	return s.change(ctx, func(c *change) error {
@@ -207,7 +235,7 @@ func (s *Service) admitted(ctx context.Context, in record.Admit) error {
 		if err != nil {
 			return err
 		}
-		if st.Lock.Mode != pipeline.Parallel && (st.Lock.Owner != e.ID || st.Lock.Fence != in.Fence) {
+		if e.Mode != pipeline.Parallel && (st.Lock.Owner != e.ID || st.Lock.Fence != in.Fence) {
 			return nil
 		}
 		return c.admit(e, in.Stage, in.Fence)
@@ -215,12 +243,13 @@ func (s *Service) admitted(ctx context.Context, in record.Admit) error {
 }
 
 // dismiss ends e, which waits in front of a stage.
-func (c *change) dismiss(e *record.Execution, stageName string, status pipeline.Status) error {
+func (c *change) dismiss(e *record.Execution, stageName string, o outcome) error {
 	if e.Status.Final() {
 		return nil
 	}
-	c.end(e, status, "")
-	return c.answerWaiter(e, stageName, "Sluice."+string(status))
+	e.Outside = true
+	c.end(e, o.execution, o.summary)
+	return c.answerWaiter(e, stageName, "Sluice."+string(o.execution))
 }
 
 // answerWaiter answers the task of e that waits for a stage. If none has come

@@ -189,7 +189,7 @@ func (c *change) decide(e *record.Execution, d pipeline.Declaration, st pipeline
 	}
 	if conditionOf(st, kind).Result == "SKIP" {
 		e.Skipped, e.Updated = append(slices.Clone(e.Skipped), st.Name), c.at
-		s.Latest.Status = pipeline.Skipped
+		stands(s, e, pipeline.Skipped)
 		return c.answerWaiter(e, st.Name, compile.ErrorSkip)
 	}
 	w, err := c.waiter(e.ID, st.Name)

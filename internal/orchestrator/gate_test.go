@@ -221,6 +221,44 @@ func TestRetryEvaluatesAgain(t *testing.T) {
 	w.want(id, pipeline.InProgress) // at the approval
 }
 
+// TestOneRuleDecides: rules are asked side by side, with their variables
+// resolved, each once. The first that fails decides, and the other is
+// abandoned; one that has succeeded is not asked again while another waits.
+func TestOneRuleDecides(t *testing.T) {
+	w := newWorld(t, 14)
+	w.script("Two", "One", false)
+	w.create(behind(record.BeforeEntry, "FAIL"))
+	id := w.several(1)[0]
+	w.want(id, pipeline.Failed)
+	rules, err := w.svc.Records.Rules(t.Context(), id)
+	if err != nil || len(rules) != 2 {
+		t.Fatalf("%d rules, %v; want 2", len(rules), err)
+	}
+	for _, r := range rules {
+		want := map[string]pipeline.Status{"One": pipeline.Abandoned, "Two": pipeline.Failed}[r.Name]
+		if r.Status != want || w.started[id+" "+r.Name] != 1 {
+			t.Errorf("rule %s is %s and was asked %d times; want %s, once", r.Name, r.Status, w.started[id+" "+r.Name], want)
+		}
+		if got := r.Job.Action.Configuration["Variable"]; got != w.latest("Source", "Checkout").ID || r.Raw["Variable"] != "#{Src.Id}" {
+			t.Errorf("rule %s compares %q, declared as %q", r.Name, got, r.Raw["Variable"])
+		}
+	}
+	if w.jobs[rules[0].ID].result.Summary != "stopped" {
+		t.Error("the work of the abandoned rule was not ended")
+	}
+
+	w = newWorld(t, 15)
+	w.script("", "One", false)
+	w.create(behind(record.OnSuccess, "FAIL"))
+	id = w.several(1)[0]
+	w.refused("the end of the rule", w.endRule(id, pipeline.Succeeded), "")
+	w.settle()
+	w.want(id, pipeline.InProgress) // at the approval
+	if w.started[id+" Two"] != 1 || w.started[id+" Compile"] != 1 {
+		t.Errorf("rule Two was asked %d times, Compile ran %d times; want once each", w.started[id+" Two"], w.started[id+" Compile"])
+	}
+}
+
 // TestStopAtGateUnread: a stop of an execution that waits at a gate fails as the
 // read fails that it needs, whichever that is.
 func TestStopAtGateUnread(t *testing.T) {

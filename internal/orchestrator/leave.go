@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,7 +26,7 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	if err != nil {
 		return false, err
 	}
-	if err := c.settleActions(e, declared, latest); err != nil {
+	if err := errors.Join(c.settleActions(e, declared, latest), c.turnAway(e, d, declared)); err != nil {
 		return false, err
 	}
 	cancelled, err := c.cancelled(e)
@@ -34,7 +35,7 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	}
 	switch complete := allSucceeded(declared, latest); {
 	case cancelled:
-		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Cancelled, execution: pipeline.Cancelled})
+		return false, c.ends(e, s, declared.Name, token, replaced)
 	case e.Status == pipeline.Stopping && complete:
 		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Succeeded, execution: pipeline.Stopped})
 	case e.Status == pipeline.Stopping:
@@ -47,7 +48,8 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 		e.Again = false
 		s.Retries.Manual++
 		return false, c.repeat(e, s, declared, pipeline.FailedActions, "ManualStageRetry", in)
-	case retriesItself(declared, s):
+	case retriesItself(declared, e):
+		e.Retried = append(slices.Clone(e.Retried), declared.Name)
 		s.Retries.Auto++
 		return false, c.repeat(e, s, declared, automatic(declared), "AutomatedStageRetry", in)
 	}
@@ -136,9 +138,7 @@ func (c *change) finish(e *record.Execution, token string, o outcome) {
 func (c *change) release(e *record.Execution, s *record.Stage, stageName string, status pipeline.Status) error {
 	fence := e.Fence
 	e.Inside, e.Fence, e.Updated = false, 0, c.at
-	if s.Latest != nil && s.Latest.Execution == e.ID {
-		s.Latest.Status = status
-	}
+	stands(s, e, status)
 	if state, ok := states[status]; ok { // none for a stage that was skipped
 		c.announceStage(e, stageName, state)
 	}
@@ -229,10 +229,11 @@ func firstFailed(s pipeline.Stage, latest map[string]*record.Action) *record.Act
 	return nil
 }
 
-// retriesItself reports whether the failure of a stage is followed by its one
-// automatic retry (user guide, How executions are stopped and retried).
-func retriesItself(d pipeline.Stage, s *record.Stage) bool {
-	return d.OnFailure != nil && d.OnFailure.Result == "RETRY" && s.Retries.Auto == 0
+// retriesItself reports whether the failure of a stage is followed by the one
+// automatic retry that e has there (user guide, How executions are stopped and
+// retried).
+func retriesItself(d pipeline.Stage, e *record.Execution) bool {
+	return d.OnFailure != nil && d.OnFailure.Result == "RETRY" && !slices.Contains(e.Retried, d.Name)
 }
 
 // automatic returns the mode of a stage's automatic retry.

@@ -97,10 +97,10 @@ func (s *Service) link(ctx context.Context, secret string) (record.Versioned[rec
 // asking says why an approval takes no answer through a link, or nil.
 func asking(a *record.Action, now time.Time) error {
 	switch {
+	case missed(a, now):
+		return ErrLinkExpired
 	case a.Job.Action.TypeID.Category != pipeline.Approval, a.Status.Final():
 		return ErrLinkUsed
-	case !now.Before(a.Job.Deadline):
-		return ErrLinkExpired
 	}
 	return nil
 }

@@ -12,7 +12,11 @@ import (
 // abandoned.
 func (s *Service) OverrideCondition(ctx context.Context, in Override) error {
 	return s.change(ctx, func(c *change) error {
-		_, v, err := c.Records.Latest(ctx, in.Pipeline)
+		p, err := c.pipeline(in.Pipeline)
+		if err != nil {
+			return err
+		}
+		v, err := s.Records.Version(ctx, p.Name, p.Version)
 		if err != nil {
 			return err
 		}

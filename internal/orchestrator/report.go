@@ -49,7 +49,8 @@ func (s *Service) report(ctx context.Context, id record.ActionID, cursor string,
 		case result.Status == action.Lost:
 			c.endAction(e, a, pipeline.Failed, lost(a))
 		default:
-			c.endAction(e, a, result.Status, checked(result))
+			end := checked(result)
+			c.endAction(e, a, end.Status, end)
 		}
 		return nil
 	})
@@ -159,6 +160,7 @@ func (c *change) endAction(e *record.Execution, a *record.Action, status pipelin
 		c.ruled = append(c.ruled, a.Ref())
 		return
 	}
+	c.ended = append(c.ended, a)
 	c.announceAction(e, a, states[status])
 	if a.Token == "" {
 		return

@@ -76,13 +76,15 @@ func (c *change) retryBesideOthers(e *record.Execution, d pipeline.Stage, i int,
 func retryable(e *record.Execution, s *record.Stage, i int, in Retry, version int) error {
 	latest := s.Latest
 	switch {
+	case e.Outside:
+		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: the pipeline execution '%s' ended before it entered it", in.Stage, e.ID)
 	case e.Mode != pipeline.Parallel && latest != nil && latest.Execution != e.ID:
 		return pipeline.Errorf(pipeline.NotLatestPipelineExecution, "The stage '%s' cannot be retried: the pipeline execution '%s' is not the latest one to have entered it; '%s' is", in.Stage, e.ID, latest.Execution)
 	case e.Version != version:
 		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: the pipeline was changed since (execution '%s' ran version %d, the pipeline is at version %d)", in.Stage, e.ID, e.Version, version)
 	case e.Status == pipeline.InProgress:
 		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: the pipeline execution '%s' is in progress", in.Stage, e.ID)
-	case e.Status != pipeline.Failed && e.Status != pipeline.Stopped || e.Stage != i || latest == nil:
+	case e.Status != pipeline.Failed && e.Status != pipeline.Stopped || e.Stage != i || e.Mode != pipeline.Parallel && latest == nil:
 		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: no action of it failed or was stopped in the pipeline execution '%s'", in.Stage, e.ID)
 	case e.Mode != pipeline.Parallel && latest.Status != pipeline.Failed && latest.Status != pipeline.Stopped:
 		return pipeline.Errorf(pipeline.StageNotRetryable, "The stage '%s' cannot be retried: its status is %s", in.Stage, latest.Status)
@@ -104,7 +106,7 @@ func (c *change) retry(e *record.Execution, s *record.Stage, d pipeline.Stage, i
 	if e.Type == record.Rollback { // it keeps the place in the order that it was given
 		seq = s.Lock.LastSeq
 	}
-	effects := c.step(s, stage.Reenter{Waiter: stage.Waiter{Execution: e.ID, Seq: seq, Entry: e.Entry}})
+	effects := c.step(s, stage.Reenter{Waiter: waiterOf(e, seq)})
 	if len(effects) == 0 {
 		return pipeline.Errorf(pipeline.Conflict, "The stage '%s' cannot be retried now: it is not free", in.Stage)
 	}

@@ -49,6 +49,8 @@ func (s *Service) RollbackStage(ctx context.Context, in Rollback) (string, error
 // restorable says why a stage cannot go back to target, or nil.
 func restorable(d pipeline.Declaration, i int, st pipeline.Stage, target *record.Execution) error {
 	switch {
+	case d.Type != pipeline.V2:
+		return unable(st.Name, "only pipelines of type V2 can roll back")
 	case i == 0:
 		return unable(st.Name, "it is the source stage")
 	case d.ExecutionMode == pipeline.Parallel:
@@ -71,8 +73,8 @@ func unable(stageName, format string, args ...any) error {
 // stage has to be free.
 func (c *change) restore(p *record.Pipeline, v record.Version, i int, target *record.Execution, why record.Trigger, id string) error {
 	d := v.Declaration
-	if err := c.roomFor(d); err != nil {
-		return err
+	if err := c.roomFor(d); err != nil { // the operation has no other error for it
+		return unable(d.Stages[i].Name, "%w", err)
 	}
 	p.NextSeq++
 	c.begun[id] = d
@@ -89,7 +91,7 @@ func (c *change) restore(p *record.Pipeline, v record.Version, i int, target *re
 	if err != nil {
 		return err
 	}
-	effects := c.step(s, stage.Restore{Waiter: stage.Waiter{Execution: id, Seq: e.Seq, Entry: e.Entry}})
+	effects := c.step(s, stage.Restore{Waiter: waiterOf(e, e.Seq)})
 	if len(effects) == 0 {
 		return unable(name, "Cannot start rollback while the stage is in progress")
 	}
@@ -136,7 +138,7 @@ func (c *change) rollBack(e *record.Execution, d pipeline.Declaration, i int) (s
 	}
 	id := c.newID()
 	err = c.restore(p, v, i, target, record.Trigger{Type: "AutomatedRollback", Detail: string(why)}, id)
-	if code := pipeline.CodeOf(err); code == pipeline.ConcurrentExecutionsLimit {
+	if pipeline.CodeOf(err) == pipeline.UnableToRollbackStage {
 		return "It was not rolled back: " + err.Error(), nil
 	}
 	return fmt.Sprintf("The execution %s rolls the stage back to %s", id, target.ID), err

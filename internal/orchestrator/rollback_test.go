@@ -54,6 +54,10 @@ func TestRollback(t *testing.T) {
 	if len(e.Revisions) != 1 || e.Revisions[0].ID != target.Revisions[0].ID {
 		t.Errorf("it shows the revisions %v; want %v", e.Revisions, target.Revisions)
 	}
+	w.shows("Release", id, pipeline.Succeeded)
+	if l := w.stage("Release").Latest; l.Type != record.Rollback {
+		t.Errorf("the stage shows an execution of type %s", l.Type)
+	}
 	copied := w.latest("Release", "Copy")
 	if copied.Execution != id {
 		t.Fatalf("Copy ran last in %s; want %s", copied.Execution, id)
@@ -87,7 +91,7 @@ func TestRollbackInTheMiddle(t *testing.T) {
 	if w.started[id+" Unit"] != 1 || w.started[id+" Copy"] != 0 {
 		t.Errorf("Unit ran %d times and Copy %d; want 1 and 0", w.started[id+" Unit"], w.started[id+" Copy"])
 	}
-	if r := w.runs[w.execution(id).Run]; r.state.Status == "RUNNING" {
+	if r := w.Runs[w.execution(id).Run]; r.State.Status == "RUNNING" {
 		t.Error("its machine run goes on")
 	}
 }
@@ -205,4 +209,89 @@ func TestRollbackLeavesWaitersAlone(t *testing.T) {
 	}
 	w.settle()
 	w.want(waiting, pipeline.Succeeded)
+}
+
+// TestRollbackFails: it ends failed, nothing follows from it, and the execution
+// that failed before it stays failed.
+func TestRollbackFails(t *testing.T) {
+	w := newWorld(t, 27)
+	w.create(back(true))
+	good := w.several(1)[0]
+	w.failing("Lint")
+	bad := w.several(1)[0]
+	e := w.last()
+	w.want(good, pipeline.Succeeded)
+	w.want(bad, pipeline.Failed)
+	w.want(e.ID, pipeline.Failed)
+	if e.Type != record.Rollback || e.Target != good || e.Seq != 3 || !strings.Contains(w.execution(e.ID).StatusSummary, "A rollback that failed is not rolled back") {
+		t.Errorf("the last execution is %d, %s to %q: %s", e.Seq, e.Type, e.Target, w.execution(e.ID).StatusSummary)
+	}
+	w.shows("Test", e.ID, pipeline.Failed)
+	w.refused("retrying the one that failed first", w.retry(bad, "Test", pipeline.AllActions), pipeline.NotLatestPipelineExecution)
+	w.outcome = nil
+	w.refused("retrying the rollback", w.retry(e.ID, "Test", pipeline.FailedActions), "")
+	w.settle()
+	w.want(e.ID, pipeline.Succeeded)
+	w.rested()
+}
+
+// TestRollbackOfConditions: a condition whose result is ROLLBACK goes back to
+// the latest execution that succeeded in the stage and is no rollback itself.
+func TestRollbackOfConditions(t *testing.T) {
+	for _, kind := range []record.GateKind{record.OnSuccess, record.OnFailure} {
+		w := newWorld(t, 28)
+		d := behind(kind, "ROLLBACK")
+		d.Stages[3].Actions = d.Stages[3].Actions[1:] // without the approval
+		w.create(d)
+		good := w.several(1)[0]
+		w.want(good, pipeline.Succeeded)
+		for range 2 { // the second time the latest that succeeded is a rollback
+			w.outcome = func(j action.Job) action.Result { // of the execution, not of its rollback
+				if e := w.execution(j.ExecutionID); e.Type != record.Rollback && (kind == record.OnFailure && j.Action.Name == "Compile" || kind == record.OnSuccess && j.Action.Name == "One") {
+					return action.Fail(action.JobFailed, "as the test says")
+				}
+				return action.Result{}
+			}
+			bad := w.several(1)[0]
+			w.want(bad, pipeline.Failed)
+			e := w.last()
+			w.want(e.ID, pipeline.Succeeded)
+			if e.Type != record.Rollback || e.Target != good || e.Trigger.Type != "AutomatedRollback" || w.started[e.ID+" Compile"] != 1 {
+				t.Errorf("%s: it was followed by %s to %q because of %+v", kind, e.Type, e.Target, e.Trigger)
+			}
+		}
+	}
+}
+
+// TestRollbackHasVariables of its target, of the pipeline and of actions.
+func TestRollbackHasVariables(t *testing.T) {
+	w := newWorld(t, 29)
+	d := back(false)
+	d.Variables = []pipeline.Variable{{Name: "Color", Default: "blue"}}
+	build := &d.Stages[1].Actions[0]
+	build.Namespace = "Built"
+	build.Configuration["EnvironmentVariables"] = `[{"name":"COLOR","value":"#{variables.Color}"}]`
+	scan := act("Scan", pipeline.Invoke, "Lambda", 2)
+	scan.Configuration = map[string]string{"FunctionName": "f", "UserParameters": "#{Src.Id} #{Built.Id} #{variables.Color} #{codepipeline.PipelineExecutionId}"}
+	d.Stages[2].Actions = append(d.Stages[2].Actions, scan)
+	w.create(d)
+	first, err := w.svc.StartExecution(t.Context(), orchestrator.Start{Pipeline: "app", Variables: []record.Variable{{Name: "Color", Value: "red"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	want := "" // as the first execution had it, with the id of the rollback
+	if text := w.latest("Test", "Scan").Job.Action.Configuration["UserParameters"]; strings.Count(text, " ") == 3 {
+		want = strings.TrimSuffix(text, first)
+	}
+	w.several(1)
+	id, err := w.svc.RollbackStage(t.Context(), orchestrator.Rollback{Pipeline: "app", Stage: "Test", Target: first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(id, pipeline.Succeeded)
+	if got := w.latest("Test", "Scan").Job.Action.Configuration["UserParameters"]; got != want+id || !strings.Contains(got, " red ") {
+		t.Errorf("the rollback got %q; want %q", got, want+id)
+	}
 }

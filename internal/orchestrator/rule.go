@@ -10,14 +10,6 @@ import (
 // tries. No task of the machine waits for it, so its work is started from the
 // outbox.
 
-// ruleActions are the rules that do what an action does. The others have
-// providers of their own, of the category Rule.
-var ruleActions = map[string]pipeline.ActionTypeID{
-	"CodeBuild":    {Category: pipeline.Build, Owner: pipeline.AWS, Provider: "CodeBuild", Version: "1"},
-	"Commands":     {Category: pipeline.Compute, Owner: pipeline.AWS, Provider: "Commands", Version: "1"},
-	"LambdaInvoke": {Category: pipeline.Invoke, Owner: pipeline.AWS, Provider: "Lambda", Version: "1"},
-}
-
 // newRule adds a try of a rule of a gate.
 func (c *change) newRule(e *record.Execution, d pipeline.Declaration, st pipeline.Stage, kind record.GateKind, rule pipeline.Rule, try int) (*record.Action, error) {
 	a := record.Action{
@@ -28,7 +20,7 @@ func (c *change) newRule(e *record.Execution, d pipeline.Declaration, st pipelin
 	c.actions[a.Key()] = &tracked[record.Action]{value: a}
 	added := &c.actions[a.Key()].value
 	c.put(record.JobKey(a.ID), a.Ref())
-	job, invalid, err := c.job(e, d, asAction(rule), added)
+	job, invalid, err := c.job(e, d, rule.Action(), added)
 	if err != nil {
 		return nil, err
 	}
@@ -40,18 +32,6 @@ func (c *change) newRule(e *record.Execution, d pipeline.Declaration, st pipelin
 	}
 	c.out.Begins = append(c.out.Begins, added.Ref())
 	return added, nil
-}
-
-// asAction returns a rule as what its provider takes.
-func asAction(r pipeline.Rule) pipeline.Action {
-	id, ok := ruleActions[r.TypeID.Provider]
-	if !ok {
-		id = pipeline.ActionTypeID{Category: pipeline.RuleCategory, Owner: pipeline.AWS, Provider: r.TypeID.Provider, Version: "1"}
-	}
-	return pipeline.Action{
-		Name: r.Name, TypeID: id, Configuration: r.Configuration, Commands: r.Commands,
-		InputArtifacts: r.InputArtifacts, RoleARN: r.RoleARN, Region: r.Region,
-	}
 }
 
 // rules returns the latest try of each rule of a gate in e's attempt, by name.

@@ -68,7 +68,8 @@ func (c *change) prepare(a *record.Action) (discard func()) {
 }
 
 // startAction makes or finds the record of the action that in asks for, and
-// returns it if there is work to be done. Otherwise it has answered the task.
+// returns it if there is work to be done. Otherwise it has answered the task,
+// or noted that it waits for its turn.
 func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in RunRequest) (*record.Action, error) {
 	i, st, err := record.FindStage(d, in.Stage)
 	if err != nil {
@@ -78,10 +79,6 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 	if err != nil {
 		return nil, err
 	}
-	if cancelled || e.Status == pipeline.Stopping || e.Stage != i || !e.Inside {
-		c.answer(in.Token, errorOutdated, "no action may start any more")
-		return nil, nil
-	}
 	prior, err := c.latestAction(e, in.Stage, in.Action)
 	if err == nil && prior != nil {
 		prior, err = c.action(prior.Ref()) // it may end at this moment; then its end is to be told
@@ -89,8 +86,16 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 	if err != nil {
 		return nil, err
 	}
+	runs := prior != nil && prior.Status == pipeline.InProgress // and may finish, whoever waits for that
+	if e.Stage != i || !e.Inside || !runs && (cancelled || e.Status == pipeline.Stopping) {
+		c.answer(in.Token, errorOutdated, "no action may start any more")
+		return nil, nil
+	}
 	switch {
 	case prior == nil || prior.Attempt < e.Attempt && prior.Status != pipeline.Succeeded:
+		if waits, err := c.waitsTurn(e, d, st, in); err != nil || waits {
+			return nil, err
+		}
 		return c.newAction(e, d, st, in, 1)
 	case prior.Status == pipeline.Succeeded: // told before, or kept by a retry of what failed
 		c.answer(in.Token, "", "")
@@ -123,6 +128,9 @@ func (c *change) newAction(e *record.Execution, d pipeline.Declaration, st pipel
 	added := &c.actions[a.Key()].value
 	c.set(record.LatestKey(e.Pipeline, st.Name, a.Name), added.Ref())
 	c.put(record.JobKey(a.ID), added.Ref())
+	if err := c.takeTurn(e, d, st, added); err != nil {
+		return nil, err
+	}
 	job, invalid, err := c.job(e, d, declared, added)
 	if err != nil {
 		return nil, err

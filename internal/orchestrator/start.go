@@ -174,9 +174,12 @@ func checkOverrides(d pipeline.Declaration, in Start) error {
 		if i < 0 {
 			return pipeline.Errorf(pipeline.Validation, "The source revision names the action '%s', but pipeline '%s' has no source action of that name", name, d.Name)
 		}
-		o, provider := in.Overrides[name], d.Stages[0].Actions[i].TypeID.Provider
-		if !slices.Contains(revisionTypes[o.Type], provider) {
-			return pipeline.Errorf(pipeline.Validation, "The source action '%s' (%s) does not take revisions of type '%s'", name, provider, o.Type)
+		o, a := in.Overrides[name], d.Stages[0].Actions[i]
+		switch {
+		case !slices.Contains(revisionTypes[o.Type], a.TypeID.Provider):
+			return pipeline.Errorf(pipeline.Validation, "The source action '%s' (%s) does not take revisions of type '%s'", name, a.TypeID.Provider, o.Type)
+		case o.Type == "S3_OBJECT_KEY" && a.Configuration["AllowOverrideForS3ObjectKey"] != "true":
+			return pipeline.Errorf(pipeline.Validation, "The source action '%s' does not permit another object key: AllowOverrideForS3ObjectKey is not true", name)
 		}
 	}
 	return nil

@@ -18,8 +18,8 @@ func (s *Service) StopExecution(ctx context.Context, in Stop) error {
 		if _, err := c.Records.Pipeline(ctx, in.Pipeline); err != nil {
 			return err
 		}
-		if _, err := c.Records.Execution(ctx, in.Pipeline, in.Execution); err != nil {
-			return err
+		if _, err := c.Records.Execution(ctx, in.Pipeline, in.Execution); err != nil { // the operation has no error for it
+			return pipeline.Errorf(pipeline.NotStoppable, "The pipeline execution '%s' is not in progress: %w", in.Execution, err)
 		}
 		e, err := c.execution(in.Execution)
 		if err != nil {
@@ -31,12 +31,12 @@ func (s *Service) StopExecution(ctx context.Context, in Stop) error {
 		case e.Status == pipeline.Stopping && (!in.Abandon || e.Stop != nil && e.Stop.Abandon):
 			return pipeline.Errorf(pipeline.DuplicatedStopRequest, "The pipeline execution '%s' is already being stopped", e.ID)
 		}
+		e.Stop = &record.Stop{Reason: in.Reason, Abandon: in.Abandon, By: in.By, At: c.at}
+		e.Updated = c.at
 		if e.Status == pipeline.InProgress {
 			e.Status = pipeline.Stopping
 			c.announcePipeline(e, events.Stopping)
 		}
-		e.Stop = &record.Stop{Reason: in.Reason, Abandon: in.Abandon, By: in.By, At: c.at}
-		e.Updated = c.at
 		return c.stop(e, in.Abandon, outcome{stage: pipeline.Stopped, execution: pipeline.Stopped})
 	})
 }
@@ -54,9 +54,13 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 	if err != nil {
 		return err
 	}
-	if !e.Inside { // it waits, or was granted the stage and has not heard of it
-		if err := c.dismiss(e, name, o.execution); err != nil {
+	if !e.Inside {
+		if err := c.dismiss(e, name, o); err != nil {
 			return err
+		}
+		if s.Lock.Owner == e.ID { // it was granted the stage and has not heard of it: it ends inside
+			e.Outside = false
+			enters(s, e, o.stage)
 		}
 		return c.follow(e.Pipeline, name, c.step(s, stage.Remove{Execution: e.ID}))
 	}
@@ -71,18 +75,26 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 		}
 		return c.ends(e, s, name, token, o)
 	}
-	if !abandon {
-		return nil
+	if err := c.turnAway(e, d, declared); err != nil {
+		return err
 	}
-	if err := c.abandonActions(e, declared, o); err != nil {
+	if e.Status == pipeline.Stopping && !abandon && stands(s, e, pipeline.Stopping) {
+		c.announceStage(e, name, events.Stopping)
+	}
+	if err := c.abandonActions(e, declared, abandon, o); err != nil || !abandon {
 		return err
 	}
 	c.out.Stops = append(c.out.Stops, record.StopRun{Run: e.Run, Error: "Sluice." + string(o.execution), Cause: "the execution was stopped"})
 	return c.ends(e, s, name, "", o)
 }
 
-// abandonActions ends what runs in a stage and has its work stopped.
-func (c *change) abandonActions(e *record.Execution, declared pipeline.Stage, o outcome) error {
+// abandonActions ends what runs in a stage and has its work stopped: all of it,
+// or of what is cancelled what waits for people, because there is nothing to be
+// answered any more.
+func (c *change) abandonActions(e *record.Execution, declared pipeline.Stage, all bool, o outcome) error {
+	if !all && o.execution != pipeline.Cancelled {
+		return nil
+	}
 	latest, err := c.latestActions(e, declared)
 	if err != nil {
 		return err
@@ -96,16 +108,27 @@ func (c *change) abandonActions(e *record.Execution, declared pipeline.Stage, o 
 		if err != nil {
 			return err
 		}
-		if a.Status != pipeline.InProgress {
+		if a.Status != pipeline.InProgress || !all && a.Job.Action.TypeID.Category != pipeline.Approval {
 			continue
 		}
-		a.Token = "" // its run is stopped as a whole
-		result := action.Result{Summary: "Abandoned: the execution was stopped"}
-		if o.execution == pipeline.Cancelled {
-			result.Summary = "The approval action has been canceled."
+		if all {
+			a.Token = "" // its run is stopped as a whole
 		}
-		c.endAction(e, a, pipeline.Abandoned, result)
+		status, result := abandoned(a, o)
+		c.endAction(e, a, status, result)
 		c.out.Kills = append(c.out.Kills, a.Ref())
 	}
 	return nil
+}
+
+// abandoned is how an action ends that is not waited for. The service shows an
+// approval that an update cut short as failed.
+func abandoned(a *record.Action, o outcome) (pipeline.Status, action.Result) {
+	switch {
+	case o.execution != pipeline.Cancelled:
+		return pipeline.Abandoned, action.Result{Summary: "Abandoned: the execution was stopped"}
+	case a.Job.Action.TypeID.Category == pipeline.Approval:
+		return pipeline.Failed, action.Result{Summary: "The approval action has been canceled."}
+	}
+	return pipeline.Abandoned, action.Result{Summary: "Abandoned: the pipeline was deleted"}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/machine"
@@ -87,6 +88,8 @@ func asks(a record.Action, now time.Time) bool {
 	}
 	age := int(now.Sub(a.Started) / time.Minute)
 	switch {
+	case age == 0 && reflect.ValueOf(a.Result).IsZero():
+		return false
 	case age < 5:
 		return true
 	case age < 60:

@@ -16,6 +16,9 @@ func (s *Service) settleUpdate(ctx context.Context, d pipeline.Declaration, by s
 	}
 	for _, st := range d.Stages {
 		err := s.change(ctx, func(c *change) error {
+			if p, err := c.pipeline(d.Name); err != nil || p.Version != d.Version {
+				return err // a newer update has its own mode
+			}
 			r, err := c.stage(d.Name, st.Name, d.ExecutionMode)
 			if err != nil {
 				return err
@@ -28,6 +31,9 @@ func (s *Service) settleUpdate(ctx context.Context, d pipeline.Declaration, by s
 	}
 	return nil
 }
+
+// replaced is how an execution ends whose version was replaced.
+var replaced = outcome{stage: pipeline.Cancelled, execution: pipeline.Cancelled, summary: "The pipeline was changed while the execution was in progress"}
 
 // cancelActive cancels the executions of a pipeline that run an older version
 // than version; 0 means all of them, PARALLEL ones too.
@@ -46,35 +52,11 @@ func (s *Service) cancelActive(ctx context.Context, name string, version int, ab
 				return err
 			}
 			e.Cancel, e.Updated = true, c.at
-			waits, err := c.onlyApprovals(known.ID, e.Since) // an open gate is cut in any case
-			if err != nil {
-				return err
-			}
-			return c.stop(e, abandon || waits, outcome{stage: pipeline.Cancelled, execution: pipeline.Cancelled, summary: "The pipeline was changed while the execution was in progress"})
+			return c.stop(e, abandon, replaced)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// onlyApprovals reports whether something runs in an execution and all of it
-// waits for people: nobody can answer any more, so it must not be waited for.
-func (c *change) onlyApprovals(execution string, since int) (bool, error) {
-	all, err := c.Records.Actions(c.ctx, execution)
-	if err != nil {
-		return false, err
-	}
-	running := false
-	for _, a := range all {
-		if a.Attempt < since || a.Status != pipeline.InProgress {
-			continue
-		}
-		if a.Job.Action.TypeID.Category != pipeline.Approval {
-			return false, nil
-		}
-		running = true
-	}
-	return running, nil
 }

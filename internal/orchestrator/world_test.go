@@ -2,20 +2,17 @@ package orchestrator_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/bus"
-	"github.com/sluice-ci/sluice/internal/compile"
 	"github.com/sluice-ci/sluice/internal/engine"
-	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/orchestrator/orchestratortest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
@@ -26,6 +23,7 @@ import (
 // one thread. Everything that waits to happen is in todo; rng picks what comes
 // next, what comes twice, and which write fails after it was done.
 type world struct {
+	orchestratortest.Machines
 	t       *testing.T
 	rng     *rand.Rand
 	svc     *orchestrator.Service
@@ -34,16 +32,11 @@ type world struct {
 	ids     int
 	faults  bool
 	todo    []func() error
-	runs    map[string]*run
 	jobs    map[string]*job
 	events  []bus.Event
 	outcome func(action.Job) action.Result // what a job ends with; nil succeeds
 	started map[string]int                 // how often the work of a job was begun
-}
-
-type run struct {
-	machine *engine.Machine
-	state   engine.Run
+	always  func()                         // called behind everything that happens; may be nil
 }
 
 // A job is work that goes on elsewhere until it is told to end.
@@ -55,10 +48,16 @@ type job struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		runs: map[string]*run{}, jobs: map[string]*job{}, started: map[string]int{},
+		jobs: map[string]*job{}, started: map[string]int{},
+	}
+	w.Machines = orchestratortest.Machines{
+		Runs: map[string]*orchestratortest.Run{}, Follow: w.follow, Now: func() time.Time { return w.now },
+		Text: func(ctx context.Context, name string, version int) (record.Version, error) {
+			return w.svc.Records.Version(ctx, name, version)
+		},
 	}
 	w.store = &faulty{Store: new(memory.Store), w: w}
-	ports := orchestrator.Ports{Store: store.Observe(w.store, w.observe), Machine: machines{w}, Catalog: catalog{w}, Bus: busOf{w}}
+	ports := orchestrator.Ports{Store: store.Observe(w.store, w.observe), Machine: &w.Machines, Catalog: catalog{w}, Bus: busOf{w}}
 	svc, err := orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{
 		Now:   func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
 		NewID: func() string { w.ids++; return fmt.Sprintf("00000000-0000-4000-8000-%012d", w.ids) },
@@ -131,6 +130,9 @@ func (w *world) later(f func() error) {
 	if w.faults && w.rng.IntN(5) == 0 {
 		w.todo = append(w.todo, f)
 	}
+	if w.always != nil {
+		w.always()
+	}
 }
 
 // settle lets things happen in random order until nothing is left to do.
@@ -144,95 +146,15 @@ func (w *world) settle() {
 	}
 }
 
-// machines is the machine port over the pure interpreter.
-type machines struct{ w *world }
-
-func (m machines) Start(ctx context.Context, s machine.Start) error {
-	if m.w.runs[s.Name] != nil {
-		return nil
+// follow has what follows from a step of a machine wait.
+func (w *world) follow(name string, effect engine.Effect) {
+	switch f := effect.(type) {
+	case engine.Invoke:
+		w.later(func() error { return orchestratortest.Call(w.t.Context(), w.svc, f) })
+	case engine.Ended:
+		r := w.Runs[name].State
+		w.later(func() error { return w.svc.Ended(w.t.Context(), name, r.Error+" "+r.Cause) })
 	}
-	v, err := m.w.svc.Records.Version(ctx, s.Pipeline, s.Version)
-	if err != nil {
-		return err
-	}
-	text, err := json.Marshal(compile.Machine(v.Declaration, compile.Local))
-	if err != nil {
-		return err
-	}
-	loaded, err := engine.Load(text)
-	if err != nil {
-		m.w.t.Fatal(err)
-	}
-	state, effects := engine.Start(loaded, engine.Begin{Name: s.Name, Pipeline: s.Pipeline, Input: s.Input}, m.w.now)
-	r := &run{machine: loaded, state: state}
-	m.w.runs[s.Name] = r
-	m.w.follow(s.Name, effects)
-	return nil
-}
-
-func (w *world) follow(name string, effects []engine.Effect) {
-	for _, effect := range effects {
-		switch f := effect.(type) {
-		case engine.Invoke:
-			w.later(func() error { return w.invoke(f) })
-		case engine.Ended:
-			r := w.runs[name].state
-			w.later(func() error { return w.svc.Ended(w.t.Context(), name, r.Error+" "+r.Cause) })
-		}
-	}
-}
-
-func (w *world) invoke(f engine.Invoke) error {
-	if f.Function == compile.Local.Stage {
-		var in orchestrator.EnterRequest
-		if err := json.Unmarshal(f.Payload, &in); err != nil {
-			w.t.Fatal(err)
-		}
-		return w.svc.Enter(w.t.Context(), in)
-	}
-	var in orchestrator.RunRequest
-	if err := json.Unmarshal(f.Payload, &in); err != nil {
-		w.t.Fatal(err)
-	}
-	return w.svc.RunAction(w.t.Context(), in)
-}
-
-func (w *world) step(name string, ev engine.Event) error {
-	r := w.runs[name]
-	if r == nil {
-		return machine.ErrTaskGone
-	}
-	state, effects, err := engine.Step(r.machine, r.state, ev, w.now)
-	if err != nil {
-		return err
-	}
-	r.state = state
-	w.follow(name, effects)
-	return nil
-}
-
-func runOf(token string) string { return token[:strings.LastIndexByte(token, '.')] }
-
-func (m machines) Succeed(_ context.Context, token string, output []byte) error {
-	return m.w.step(runOf(token), engine.TaskSucceeded{Token: token, Output: output})
-}
-
-func (m machines) Fail(_ context.Context, token, errorName, cause string) error {
-	return m.w.step(runOf(token), engine.TaskFailed{Token: token, Error: errorName, Cause: cause})
-}
-
-func (m machines) Stop(_ context.Context, name, errorName, cause string) error {
-	if m.w.runs[name] == nil {
-		return nil
-	}
-	return m.w.step(name, engine.Stopped{Error: errorName, Cause: cause})
-}
-
-func (m machines) Describe(_ context.Context, name string) (machine.Status, error) {
-	if r := m.w.runs[name]; r != nil {
-		return r.state.Status, nil
-	}
-	return machine.Unknown, nil
 }
 
 // catalog has one provider for everything: sources and deployments end at
@@ -345,5 +267,8 @@ func (w *world) happen() {
 			w.t.Fatal(err)
 		}
 		w.todo = append(w.todo, f)
+	}
+	if w.always != nil {
+		w.always()
 	}
 }

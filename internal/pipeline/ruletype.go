@@ -14,6 +14,8 @@ type RuleType struct {
 	Commands bool // takes the commands field instead of a configuration
 	Skip     bool // may stand in a condition whose result is SKIP
 	Timeout  time.Duration
+
+	acts ActionTypeID // of the actions that do the same; zero: no action does
 }
 
 // Keys returns every key t knows, the required ones first.
@@ -21,10 +23,10 @@ func (t RuleType) Keys() []string { return slices.Concat(t.Required, t.Optional)
 
 var ruleTypes = []RuleType{
 	{Provider: "CloudWatchAlarm", Required: []string{"AlarmName"}, Optional: []string{"AlarmStates", "WaitTime"}},
-	{Provider: "CodeBuild", Inputs: Count{1, 5}, Required: []string{"ProjectName"}, Optional: codeBuildKeys},
-	{Provider: "Commands", Inputs: Count{0, 10}, Commands: true, Timeout: 55 * time.Minute},
+	{Provider: "CodeBuild", Inputs: Count{1, 5}, Required: []string{"ProjectName"}, Optional: codeBuildKeys, acts: ActionTypeID{Build, AWS, "CodeBuild", "1"}},
+	{Provider: "Commands", Inputs: Count{0, 10}, Commands: true, Timeout: 55 * time.Minute, acts: ActionTypeID{Compute, AWS, "Commands", "1"}},
 	{Provider: "DeploymentWindow", Required: []string{"Cron"}, Optional: []string{"TimeZone"}},
-	{Provider: "LambdaInvoke", Inputs: upToFive, Required: []string{"FunctionName"}, Optional: []string{"UserParameters"}, Skip: true},
+	{Provider: "LambdaInvoke", Inputs: upToFive, Required: []string{"FunctionName"}, Optional: []string{"UserParameters"}, Skip: true, acts: ActionTypeID{Invoke, AWS, "Lambda", "1"}},
 	{Provider: "VariableCheck", Required: []string{"Variable", "Value", "Operator"}, Skip: true},
 }
 
@@ -42,6 +44,20 @@ func LookupRule(id RuleTypeID) (RuleType, bool) {
 		return RuleType{}, false
 	}
 	return ruleTypes[i], true
+}
+
+// Action returns what the provider of r takes, which is an action's if an action
+// does the same. The other rules have providers of their own, of the category
+// Rule.
+func (r Rule) Action() Action {
+	id := ActionTypeID{RuleCategory, AWS, r.TypeID.Provider, "1"}
+	if t, ok := LookupRule(r.TypeID); ok && t.acts != (ActionTypeID{}) {
+		id = t.acts
+	}
+	return Action{
+		Name: r.Name, TypeID: id, Configuration: r.Configuration, Commands: r.Commands,
+		InputArtifacts: r.InputArtifacts, RoleARN: r.RoleARN, Region: r.Region,
+	}
 }
 
 // RuleTimeout returns how long r may run. Unlike an action, every rule may

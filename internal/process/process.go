@@ -30,6 +30,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sluice-ci/sluice/internal/failpoint"
 )
 
 // MarkName is the environment variable that says whose child a process is.
@@ -127,7 +129,10 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	env := make([]string, 0, len(c.Env)+1)
 	env = append(append(env, c.Env...), MarkName+"="+c.Mark)
-	p.pid, err = forkExec(c.Args, &syscall.ProcAttr{Dir: c.Dir, Env: env, Files: files})
+	err = failpoint.Step("process start", func() (err error) {
+		p.pid, err = forkExec(c.Args, &syscall.ProcAttr{Dir: c.Dir, Env: env, Files: files})
+		return err
+	})
 	if err != nil {
 		p.close()
 		return nil, fmt.Errorf("run %s: %w", c.Args[0], err)

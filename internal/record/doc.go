@@ -20,6 +20,7 @@
 //	CALL#<action execution>  CALL                   Call of a function
 //	EXT#<external id>        EXT                    ActionID, by what a build service calls its work
 //	EXEC#<execution>         TOK#<stage>            Waiter
+//	EXEC#<execution>         TURN#<attempt>#<stage> Turns
 //	STAGE#<pipeline>#<stage> LOCK                   Stage
 //	STAGE#<pipeline>#<stage> ACT#<action>           key of the action's latest execution
 //	OUT#<shard>              <id>                   Outbox

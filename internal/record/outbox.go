@@ -19,7 +19,7 @@ type Outbox struct {
 	Stops     []StopRun   `json:"stops,omitempty"`
 	Admits    []Admit     `json:"admits,omitempty"`
 	Answers   []Answer    `json:"answers,omitempty"`
-	Begins    []ActionID  `json:"begins,omitempty"` // rules whose work is to be started
+	Begins    []ActionID  `json:"begins,omitempty"` // rules, and actions that waited for their turn, whose work is to be started
 	Kills     []ActionID  `json:"kills,omitempty"`  // actions that were abandoned and whose work is to be stopped
 	Polls     []Poll      `json:"polls,omitempty"`
 	Publishes []bus.Event `json:"publishes,omitempty"`

@@ -56,20 +56,22 @@ type Execution struct {
 	Target        string          `json:"target,omitempty"` // of a rollback: the execution it goes back to
 	Trigger       Trigger         `json:"trigger"`
 
-	Role    string `json:"role,omitempty"`  // of its actions that declare none
-	Attempt int    `json:"attempt"`         // 1; grows with every retry
-	Run     string `json:"run"`             // name of its machine run
-	Stage   int    `json:"stage"`           // index of the stage it is in or waits for
-	Entry   int    `json:"entry"`           // grows each time it queues for a stage
-	Inside  bool   `json:"inside"`          // whether it was admitted to Stage
-	Fence   int64  `json:"fence,omitempty"` // of the grant, when inside
-	Since   int    `json:"since"`           // results of actions count from this attempt on
+	Role    string `json:"role,omitempty"`    // of its actions that declare none
+	Attempt int    `json:"attempt"`           // 1; grows with every retry
+	Run     string `json:"run"`               // name of its machine run
+	Stage   int    `json:"stage"`             // index of the stage it is in or waits for
+	Entry   int    `json:"entry"`             // grows each time it queues for a stage
+	Inside  bool   `json:"inside"`            // whether it was admitted to Stage
+	Fence   int64  `json:"fence,omitempty"`   // of the grant, when inside
+	Outside bool   `json:"outside,omitempty"` // it ended while it waited for Stage
+	Since   int    `json:"since"`             // results of actions count from this attempt on
 
 	Variables []Variable                 `json:"variables,omitempty"` // pipeline level, resolved
 	Overrides map[string]action.Override `json:"overrides,omitempty"` // by source action
 	Revisions []Revision                 `json:"revisions,omitempty"`
 	Gated     bool                       `json:"gated,omitempty"`   // whether any condition was evaluated
 	Skipped   []string                   `json:"skipped,omitempty"` // stages that an entry condition left out
+	Retried   []string                   `json:"retried,omitempty"` // stages that have had their automatic retry
 	Stop      *Stop                      `json:"stop,omitempty"`
 	Again     bool                       `json:"again,omitempty"`    // what failed in its stage is to run again when the rest has ended
 	Repeated  string                     `json:"repeated,omitempty"` // the visit of a state that led back into its stage last
@@ -132,10 +134,10 @@ type Action struct {
 	Attempt   int             `json:"attempt"`
 	Try       int             `json:"try"`
 	Status    pipeline.Status `json:"status"`
-	Run       string          `json:"run"`            // machine run whose task waits
-	Token     string          `json:"token"`          // of that task; never leaves the account
-	Call      int             `json:"call,omitempty"` // which call of the task it is
-	UpdatedBy string          `json:"updatedBy,omitempty"`
+	Run       string          `json:"run"`                 // machine run whose task waits
+	Token     string          `json:"token"`               // of that task; never leaves the account
+	Call      int             `json:"call,omitempty"`      // which call of the task it is
+	UpdatedBy string          `json:"updatedBy,omitempty"` // who answered it
 
 	Job    action.Job    `json:"job"`    // as it was started
 	Raw    Configuration `json:"raw"`    // before variables were resolved

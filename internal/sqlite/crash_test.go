@@ -3,8 +3,12 @@ package sqlite_test
 import (
 	"bufio"
 	"bytes"
+	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -13,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-ci/sluice/internal/sqlite"
 )
@@ -79,69 +84,95 @@ func count(t *testing.T, folder string, acceptLoss bool) (int, error) {
 	return len(got), nil
 }
 
-// TestPrefixOrRefused damages the log of a database in many ways. Opening it
-// must either give every commit or be refused; going on regardless must give a
-// prefix.
+// TestPrefixOrRefused damages the log of a database in many ways: it is cut at
+// random bytes, as by a loss of power, and at the borders of pages, where
+// nothing is torn, and bits are flipped. Opening it must either give every
+// commit or be refused; going on regardless must give a prefix.
 func TestPrefixOrRefused(t *testing.T) {
-	const commits = 60
+	const commits, frame = 60, 24 + 4096
+	began, seed := time.Now(), uint64(1)
 	whole := crashed(t, commits)
 	wal := whole["sluice.db-wal"]
-	if len(wal) < 32+commits*4096 {
+	if len(wal) < 32+commits*frame {
 		t.Fatalf("the log has %d bytes, so it cannot hold %d commits", len(wal), commits)
 	}
-	rounds := 90
-	if testing.Short() {
-		rounds = 20
+	proving := os.Getenv("SLUICE_PROVE") != ""
+	cuts, flips, every := 30, 30, 5
+	switch {
+	case proving:
+		cuts, flips, every, seed = 1000, 300, 1, uint64(began.UnixNano())
+	case testing.Short():
+		cuts, flips, every = 7, 7, 20
 	}
-	rng := rand.New(rand.NewPCG(1, 49))
-	refused, intact := 0, 0
-	for i := range rounds {
-		damaged := slices.Clone(wal)
+	rng := rand.New(rand.NewPCG(seed, 49))
+	d := damages{T: t, whole: whole, commits: commits}
+	for range cuts {
 		at := rng.IntN(len(wal))
-		what := fmt.Sprintf("round %d: bit flipped in byte %d", i, at)
-		switch i % 3 {
-		case 0:
-			damaged[at] ^= 1 << rng.IntN(8)
-		case 1:
-			damaged, what = damaged[:at], fmt.Sprintf("round %d: cut at byte %d", i, at)
-		case 2: // the border of a page, where nothing is torn
-			at = 32 + at/4120*4120
-			damaged, what = damaged[:at], fmt.Sprintf("round %d: cut behind page %d", i, at/4120)
-		}
-		files := map[string][]byte{"sluice.db": whole["sluice.db"], "sluice.db-wal": damaged, "highwater": whole["highwater"], "lock": whole["lock"]}
-		folder := restore(t, files)
-		n, err := count(t, folder, false)
-		if err == nil {
-			intact++
-			if n != commits {
-				t.Errorf("%s: opened with %d of %d commits and no error", what, n, commits)
-			}
-			continue
-		}
-		refused++
-		after := image(t, folder)
-		for name := range files {
-			if name != "lock" && !bytes.Equal(files[name], after[name]) {
-				t.Errorf("%s: the refusal changed %s", what, name)
-			}
-		}
-		loss, ok := errors.AsType[*sqlite.LossError](err)
-		if !ok {
-			t.Errorf("%s: %v; want a LossError", what, err)
-			continue
-		}
-		n, err = count(t, folder, true)
-		if want := max(0, commits-int(loss.Mark-loss.Have)); err != nil || n != want {
-			t.Errorf("%s: accepting %v gave %d commits, %v; want %d", what, loss, n, err, want)
-		}
-		if again, err := count(t, folder, false); err != nil || again != n {
-			t.Errorf("%s: the start after accepting gave %d commits, %v; want %d", what, again, err, n)
+		d.open(fmt.Sprintf("seed %d: cut at byte %d", seed, at), wal[:at])
+	}
+	borders := 0
+	for at := 32; at <= len(wal); at += frame {
+		if borders++; borders%every == 0 {
+			d.open(fmt.Sprintf("cut behind page %d", at/frame), wal[:at])
 		}
 	}
-	if refused == 0 {
+	for range flips {
+		at, bit := rng.IntN(len(wal)), rng.IntN(8)
+		damaged := slices.Clone(wal)
+		damaged[at] ^= 1 << bit
+		d.open(fmt.Sprintf("seed %d: bit %d flipped in byte %d", seed, bit, at), damaged)
+	}
+	if d.refused == 0 {
 		t.Error("no damage was noticed")
 	}
-	t.Logf("%d refused, %d without effect", refused, intact)
+	t.Logf("%d refused, %d without effect", d.refused, d.intact)
+	if proving && !t.Failed() {
+		fmt.Printf("BAR B3 cuts=%d borders=%d flips=%d commits=%d refused=%d without_effect=%d mixed=0 silent=0 seconds=%.0f seed=%d\n",
+			cuts, borders/every, flips, commits, d.refused, d.intact, time.Since(began).Seconds(), seed)
+	}
+}
+
+// damages counts what became of damaged copies of a database.
+type damages struct {
+	*testing.T
+	whole           map[string][]byte
+	commits         int
+	refused, intact int
+}
+
+// open opens a copy whose log is damaged.
+func (d *damages) open(what string, wal []byte) {
+	d.Helper()
+	files := maps.Clone(d.whole)
+	files["sluice.db-wal"] = wal
+	folder := restore(d.T, files)
+	n, err := count(d.T, folder, false)
+	if err == nil {
+		d.intact++
+		if n != d.commits {
+			d.Errorf("%s: opened with %d of %d commits and no error", what, n, d.commits)
+		}
+		return
+	}
+	d.refused++
+	after := image(d.T, folder)
+	for name := range files {
+		if name != "lock" && !bytes.Equal(files[name], after[name]) {
+			d.Errorf("%s: the refusal changed %s", what, name)
+		}
+	}
+	loss, ok := errors.AsType[*sqlite.LossError](err)
+	if !ok {
+		d.Errorf("%s: %v; want a LossError", what, err)
+		return
+	}
+	n, err = count(d.T, folder, true)
+	if want := max(0, d.commits-int(loss.Mark-loss.Have)); err != nil || n != want {
+		d.Errorf("%s: accepting %v gave %d commits, %v; want %d", what, loss, n, err, want)
+	}
+	if again, err := count(d.T, folder, false); err != nil || again != n {
+		d.Errorf("%s: the start after accepting gave %d commits, %v; want %d", what, again, err, n)
+	}
 }
 
 func TestLossErrorSaysAll(t *testing.T) {
@@ -267,5 +298,99 @@ func TestKill(t *testing.T) {
 	}
 	if last < 0 {
 		t.Error("no child wrote anything")
+	}
+}
+
+// TestMarkComesFirst: a process that dies while it makes the database leaves one
+// that the next process opens. So there is a mark before there is a database.
+func TestMarkComesFirst(t *testing.T) {
+	folder := t.TempDir()
+	inTheWay := filepath.Join(folder, "sluice.db-wal")
+	if err := os.Mkdir(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(folder, sqlite.Options{}); err == nil {
+		t.Fatal("a database without its log was made")
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	other := t.TempDir()
+	if err := open(t, other).Close(); err != nil {
+		t.Fatal(err)
+	}
+	fresh := image(t, other)
+	if err := os.WriteFile(filepath.Join(folder, "sluice.db"), fresh["sluice.db"], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "lock"), fresh["lock"], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlite.Open(folder, sqlite.Options{})
+	if err != nil {
+		t.Fatalf("the start after: %v", err)
+	}
+	db.Close()
+}
+
+// TestMadeHalf: SQLite makes the file under a journal of another kind before it
+// keeps a log. A process that dies meanwhile leaves that journal, which whoever
+// only looks cannot play back.
+func TestMadeHalf(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other.db")
+	db, err := sql.Open("sqlite", other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, statement := range []string{
+		"PRAGMA journal_mode = DELETE", "PRAGMA cache_size = 2", "CREATE TABLE half (x)",
+		"INSERT INTO half WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) SELECT randomblob(500) FROM n",
+		"BEGIN", "UPDATE half SET x = randomblob(500)",
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	folder := t.TempDir()
+	if err := open(t, folder).Close(); err != nil { // for its mark
+		t.Fatal(err)
+	}
+	files := map[string]string{"sluice.db": other, "sluice.db-journal": other + "-journal"}
+	for name, from := range files {
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mark := make([]byte, 512+12)
+	for slot := range 2 { // number 0, as before the first commit
+		binary.BigEndian.PutUint32(mark[slot*512+8:], crc32.Checksum(mark[:8], crc32.MakeTable(crc32.Castagnoli))^^uint32(0))
+	}
+	for lost, want := range map[bool]bool{false: true, true: false} {
+		again := restore(t, image(t, folder))
+		b, err := os.ReadFile(filepath.Join(folder, "sluice.db-journal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(again, "sluice.db-journal"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !lost {
+			if err := os.WriteFile(filepath.Join(again, "highwater"), mark, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		db, err := sqlite.Open(again, sqlite.Options{})
+		if (err == nil) != want {
+			t.Errorf("commits were acknowledged: %v; Open: %v; want success %v", lost, err, want)
+		}
+		if err == nil {
+			db.Close()
+		}
 	}
 }

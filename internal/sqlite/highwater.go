@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-ci/sluice/internal/failpoint"
 )
 
 // slots is how many copies highwater has. They are written in turn, so a torn
@@ -111,7 +113,7 @@ func (h *highwater) sync() {
 		case <-h.stop:
 			return
 		}
-		if err := syncData(h.file); err != nil {
+		if err := failpoint.Step("sqlite mark sync", func() error { return syncData(h.file) }); err != nil {
 			h.err.Store(&err)
 		}
 		select {

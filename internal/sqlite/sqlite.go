@@ -28,6 +28,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/sluice-ci/sluice/internal/failpoint"
 )
 
 // format is the version of the file's own tables (PRAGMA user_version).
@@ -132,6 +134,11 @@ func (db *DB) open(unclean, acceptLoss bool) error {
 		}
 		db.log.Warn("loss accepted", "folder", db.folder, "commits", have, "mark", db.mark.value, "err", loss)
 	}
+	if !exists { // whoever dies from here on leaves a mark with the database
+		if err := failpoint.Step("sqlite mark reset", func() error { return db.mark.reset(have) }); err != nil {
+			return err
+		}
+	}
 	// SQLite would let others read the file; its log takes after the file.
 	file, err := os.OpenFile(db.path(), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -145,7 +152,7 @@ func (db *DB) open(unclean, acceptLoss bool) error {
 		return err
 	}
 	db.commits = have
-	return db.mark.reset(have)
+	return failpoint.Step("sqlite mark reset", func() error { return db.mark.reset(have) })
 }
 
 func (db *DB) path() string { return filepath.Join(db.folder, "sluice.db") }
@@ -157,6 +164,11 @@ func inspect(path string, unclean bool) (commits int64, exists bool, err error) 
 		return 0, false, nil
 	} else if err != nil {
 		return 0, false, err
+	}
+	// Such a journal is there only until the file keeps a log, and so before its
+	// first commit. Who only looks cannot play it back.
+	if _, err := os.Stat(path + "-journal"); err == nil {
+		return 0, true, nil
 	}
 	c, err := connect(path, true)
 	if err != nil {

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,8 @@ func keys(t testing.TB, db *sqlite.DB) (got []int) {
 	return got
 }
 
-// group runs the functions in one commit, in order, and returns their errors.
+// group runs the functions in one commit, in order, and returns their errors. A
+// panic is one too.
 func group(t *testing.T, db *sqlite.DB, fs ...func(*sqlite.Tx) error) []error {
 	t.Helper()
 	gate, errs := make(chan struct{}), make([]error, len(fs))
@@ -48,7 +50,14 @@ func group(t *testing.T, db *sqlite.DB, fs ...func(*sqlite.Tx) error) []error {
 	})
 	<-entered
 	for i, f := range fs {
-		wg.Go(func() { errs[i] = db.Write(context.Background(), f) })
+		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					errs[i] = fmt.Errorf("panic: %v", p)
+				}
+			}()
+			errs[i] = db.Write(context.Background(), f)
+		})
 		for db.Queued() != i+1 {
 			runtime.Gosched()
 		}
@@ -185,6 +194,22 @@ func TestPanic(t *testing.T) {
 	}
 	if got, want := keys(t, db), []int{2}; !slices.Equal(got, want) {
 		t.Errorf("keys %v; want %v", got, want)
+	}
+	if err := db.Write(t.Context(), func(*sqlite.Tx) error { return nil }); err != nil {
+		t.Errorf("a write that changes nothing: %v", err)
+	}
+}
+
+// A panic ends the whole group, and nobody of it is told that all is well.
+func TestPanicInGroup(t *testing.T) {
+	db := open(t, t.TempDir())
+	for i, err := range group(t, db, put(1), put(2), func(tx *sqlite.Tx) error { put(3)(tx); panic("boom") }, put(4)) {
+		if err == nil {
+			t.Errorf("write %d was acknowledged; its group was rolled back", i+1)
+		}
+	}
+	if got := keys(t, db); len(got) > 0 {
+		t.Errorf("keys %v; want none", got)
 	}
 }
 

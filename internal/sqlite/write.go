@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/sluice-ci/sluice/internal/failpoint"
 )
 
 // maxGroup is how many writes share a commit at most, so that the first of
@@ -123,9 +125,11 @@ func (db *DB) lead(w *write) {
 func (db *DB) commit(group []*write) (done int) {
 	c := db.writer
 	open := false
+	undo := func() { c.run(c.rollback) } // SQLite may have done it; then it complains, and all is well
 	defer func() {
 		if open {
-			c.run(c.rollback) // SQLite may have done it; then it complains, and all is well
+			fail(group, errAbandoned) // those who have no error yet must not hear that all is well
+			undo()
 		}
 	}()
 	tx := &Tx{conn: c, ctx: context.Background(), writes: true}
@@ -147,17 +151,21 @@ func (db *DB) commit(group []*write) (done int) {
 		w.err = err
 	}
 	if !tx.kept {
+		if open {
+			undo()
+			open = false
+		}
 		return len(group)
 	}
 	if _, err := c.exec("UPDATE commits SET n = ?", []any{db.commits + 1}); err != nil {
 		return fail(group, fmt.Errorf("commit: %w", err))
 	}
-	if err := c.run(c.commit); err != nil {
+	if err := failpoint.Step("sqlite commit", func() error { return c.run(c.commit) }); err != nil {
 		return fail(group, fmt.Errorf("commit: %w", err))
 	}
 	open = false
 	db.commits++
-	if err := db.mark.raise(db.commits); err != nil {
+	if err := failpoint.Step("sqlite mark", func() error { return db.mark.raise(db.commits) }); err != nil {
 		return fail(group, fmt.Errorf("commit %d is written, its high-water mark is not: %w", db.commits, err))
 	}
 	return len(group)

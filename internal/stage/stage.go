@@ -15,9 +15,10 @@
 //	FIFO                  QUEUED: grants are in the order of sequence numbers.
 //	MonotoneEntry         SUPERSEDED: the sequence number of entries never decreases, but for a retry of the last.
 //	ParallelAdmitsAll     PARALLEL: whoever arrives is admitted, whoever is inside.
+//	FreeMeetsNobody       Whoever began in PARALLEL is admitted so in every mode, and nobody else notices.
 //	ClosedTransitionHolds Nobody passes a disabled transition, but for a retry.
 //	RetryOfLast           A retry is admitted if the stage is free and nobody entered since, and only then.
-//	Fence                 Each grant increases the fence; a stale fence changes nothing.
+//	Fence                 Each grant of the lock increases the fence; a stale fence changes nothing.
 //	ArriveOnce            Arriving again with the same entry changes nothing.
 //	ReleaseOnce           A second release of one grant changes nothing.
 //	StateTells            Owner and Waiting name exactly who holds the stage and who waits.
@@ -49,10 +50,15 @@ type State struct {
 
 // A Waiter is an execution in front of the stage. Entry tells this wait from
 // every other wait of the same execution and grows with each.
+//
+// One that is free began in PARALLEL and goes on as it began, whatever the mode
+// is now: only a disabled transition holds it, it supersedes nobody and is not
+// superseded, and it holds nothing. In PARALLEL all are free, said or not.
 type Waiter struct {
 	Execution string `json:"execution"`
 	Seq       int64  `json:"seq"`
 	Entry     int    `json:"entry"`
+	Free      bool   `json:"free,omitempty"`
 }
 
 // An Event happens to a stage.
@@ -60,7 +66,8 @@ type Event interface{ event() }
 
 // Enqueue: an execution arrives in front of the stage. Arriving again with the
 // same entry or an older one changes nothing, and neither does arriving while
-// inside. In SUPERSEDED, one that comes after a newer execution arrived or
+// inside; but of one that is free in another mode than PARALLEL nothing is
+// remembered. In SUPERSEDED, one that comes after a newer execution arrived or
 // entered is superseded at once.
 type Enqueue struct{ Waiter }
 
@@ -90,7 +97,8 @@ type Restore struct{ Waiter }
 type SetEnabled struct{ Enabled bool }
 
 // SetMode changes the mode of the pipeline. Those who wait go on under the new
-// rules at once: SUPERSEDED keeps the newest, PARALLEL admits all.
+// rules at once, unless they are free: SUPERSEDED keeps the newest, PARALLEL
+// admits all.
 //
 // A change to PARALLEL forgets the owner. From then on, and after a change
 // back, it is one of those who are inside without holding anything, as is

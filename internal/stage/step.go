@@ -17,12 +17,12 @@ func Step(s State, ev Event) (State, []Effect) {
 		s.enqueue(ev.Waiter)
 	case Release:
 		if s.Owner == ev.Execution && s.Fence == ev.Fence {
-			s.free()
+			s.vacate()
 		}
 	case Remove:
 		s.drop(ev.Execution)
 		if s.Owner == ev.Execution {
-			s.free()
+			s.vacate()
 		}
 	case Reenter:
 		if s.retryable(ev.Waiter) {
@@ -38,7 +38,7 @@ func Step(s State, ev Event) (State, []Effect) {
 	case SetMode:
 		s.Mode = ev.Mode
 		if s.Mode == pipeline.Parallel {
-			s.free()
+			s.vacate()
 		}
 	}
 	effects = append(effects, s.settle()...)
@@ -53,8 +53,12 @@ func Step(s State, ev Event) (State, []Effect) {
 // it might have woken.
 func (s *State) settle() []Effect {
 	effects := s.supersede()
-	for !s.Disabled && s.Owner == "" && len(s.Waiting) > 0 {
-		effects = append(effects, s.grant(s.next()))
+	for !s.Disabled {
+		w, ok := s.next()
+		if !ok {
+			break
+		}
+		effects = append(effects, s.grant(w))
 	}
 	return effects
 }
@@ -67,33 +71,48 @@ func (s *State) supersede() []Effect {
 	}
 	newest := s.LastSeq
 	for _, w := range s.Waiting {
-		newest = max(newest, w.Seq)
+		if !w.Free {
+			newest = max(newest, w.Seq)
+		}
 	}
 	var effects []Effect
 	s.Waiting = slices.DeleteFunc(s.Waiting, func(w Waiter) bool {
-		if w.Seq < newest {
+		older := !w.Free && w.Seq < newest
+		if older {
 			effects = append(effects, Supersede{w})
 		}
-		return w.Seq < newest
+		return older
 	})
 	return effects
 }
 
-// next returns who enters next. In SUPERSEDED there is only one to choose.
-func (s *State) next() Waiter {
-	if s.Mode == pipeline.Parallel {
-		return s.Waiting[0]
+// next returns who may enter now, if anybody: whoever is free, in order of
+// arrival; then, if nobody is inside, the oldest. In SUPERSEDED there is only
+// one of those to choose.
+func (s *State) next() (Waiter, bool) {
+	if i := slices.IndexFunc(s.Waiting, s.free); i >= 0 {
+		return s.Waiting[i], true
 	}
-	return slices.MinFunc(s.Waiting, func(a, b Waiter) int { return cmp.Compare(a.Seq, b.Seq) })
+	if s.Owner != "" || len(s.Waiting) == 0 {
+		return Waiter{}, false
+	}
+	return slices.MinFunc(s.Waiting, func(a, b Waiter) int { return cmp.Compare(a.Seq, b.Seq) }), true
 }
 
-// grant lets w in.
+// free reports whether w needs no lock.
+func (s *State) free(w Waiter) bool { return w.Free || s.Mode == pipeline.Parallel }
+
+// grant lets w in. One that is free among others who are not leaves no trace:
+// the fence stays that of the owner.
 func (s *State) grant(w Waiter) Effect {
 	s.drop(w.Execution)
+	if w.Free && s.Mode != pipeline.Parallel {
+		return Grant{Waiter: w, Fence: s.Fence}
+	}
 	s.Fence++
 	s.LastSeq = max(s.LastSeq, w.Seq)
 	s.LastExec, s.LastEntry = w.Execution, w.Entry
-	if s.Mode != pipeline.Parallel {
+	if !s.free(w) {
 		s.Owner, s.OwnerSeq = w.Execution, w.Seq
 	}
 	return Grant{Waiter: w, Fence: s.Fence}
@@ -120,7 +139,7 @@ func (s *State) retryable(w Waiter) bool {
 	if s.entered(w) {
 		return false
 	}
-	return s.Mode == pipeline.Parallel || s.Owner == "" && s.LastExec == w.Execution
+	return s.free(w) || s.Owner == "" && s.LastExec == w.Execution
 }
 
 // entered reports whether w is the latest that entered, or older news of it.
@@ -128,7 +147,7 @@ func (s *State) entered(w Waiter) bool {
 	return s.LastExec == w.Execution && w.Entry <= s.LastEntry
 }
 
-func (s *State) free() { s.Owner, s.OwnerSeq = "", 0 }
+func (s *State) vacate() { s.Owner, s.OwnerSeq = "", 0 }
 
 func (s *State) drop(execution string) {
 	s.Waiting = slices.DeleteFunc(s.Waiting, func(w Waiter) bool { return w.Execution == execution })

@@ -159,6 +159,31 @@ func TestParallelAdmitsAll(t *testing.T) {
 	playOn(t, s, beat{to(pipeline.Queued), ""}, beat{arrive("d"), "grant d 4"}, beat{leave("c", 3), ""}, beat{arrive("e"), ""})
 }
 
+func TestFreeMeetsNobody(t *testing.T) {
+	free := func(execution string, entry int) stage.Waiter {
+		w := waiter(execution, entry)
+		w.Free = true
+		return w
+	}
+	for _, mode := range []pipeline.Mode{pipeline.Superseded, pipeline.Queued} {
+		s := play(t, mode, // past the owner, and the newer one does not supersede the older
+			beat{arrive("b"), "grant b 1"}, beat{arrive("c"), ""},
+			beat{stage.Enqueue{Waiter: free("a", 1)}, "grant a 1"}, beat{stage.Enqueue{Waiter: free("d", 1)}, "grant d 1"},
+			beat{leave("d", 1), ""}, beat{gone("a"), ""}, beat{stage.Reenter{Waiter: free("a", 2)}, "grant a 1"})
+		if s.Owner != "b" || s.LastExec != "b" || s.LastSeq != 2 || len(s.Waiting) != 1 {
+			t.Errorf("%s: %+v; want b inside as the last, and c waiting", mode, s)
+		}
+		playOn(t, s, beat{leave("b", 1), "grant c 2"})
+		s = play(t, pipeline.Parallel, // those who waited when the mode changed
+			beat{closed, ""}, beat{stage.Enqueue{Waiter: free("a", 1)}, ""}, beat{stage.Enqueue{Waiter: free("b", 1)}, ""},
+			beat{to(mode), ""}, beat{arrive("c"), ""}, beat{stage.Enqueue{Waiter: free("a", 1)}, ""},
+			beat{opened, "grant a 0, grant b 0, grant c 1"})
+		if s.Owner != "c" || s.LastExec != "c" {
+			t.Errorf("%s: %+v; want c inside", mode, s)
+		}
+	}
+}
+
 func TestClosedTransitionHolds(t *testing.T) {
 	for _, mode := range modes {
 		s := play(t, mode, beat{arrive("a"), "grant a 1"}, beat{closed, ""}, beat{arrive("b"), ""}, beat{leave("a", 1), ""})

@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/failpoint"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/process"
 )
@@ -127,11 +128,42 @@ func (r *Runner) Mark(jobID string) string { return r.id + ":" + jobID }
 // called once, before the first job, by who owns the folder.
 func (r *Runner) Sweep() (int, error) { return process.Sweep(r.id + ":") }
 
+// Tidy removes the folders in which jobs of an earlier process worked: who has
+// died cannot. It is called once, after Sweep, because a process that lives
+// could write there.
+func (r *Runner) Tidy() error {
+	jobs, err := os.ReadDir(filepath.Join(r.Data, "work"))
+	errs := []error{err}
+	for _, job := range jobs {
+		errs = append(errs, r.RemoveWork(job.Name()))
+	}
+	return errors.Join(errs...)
+}
+
 // LogFile returns where the log of a job is kept.
 func (r *Runner) LogFile(jobID string) string { return filepath.Join(r.Data, "logs", jobID+".log") }
 
 // WorkFolder returns where a job may work. It is the job's own to make and remove.
 func (r *Runner) WorkFolder(jobID string) string { return filepath.Join(r.Data, "work", jobID) }
+
+// RemoveWork removes the folder of a job, also where a build took write
+// permission away.
+func (r *Runner) RemoveWork(jobID string) error {
+	root := r.WorkFolder(jobID)
+	if os.Remove(root) == nil { // it was empty
+		return nil
+	}
+	if os.RemoveAll(root) == nil {
+		return nil
+	}
+	filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(root)
+}
 
 // A Task is a job and the work it means.
 type Task struct {
@@ -140,9 +172,9 @@ type Task struct {
 	Timeout    time.Duration // of the work once it runs; 0 for none but the job's deadline
 	Durable    bool          // whether the result is flushed to the disk
 
-	// Clean, if there is one, tidies up after a job that ended with result.
-	// Nobody waits for it but Close.
-	Clean func(result action.Result)
+	// Clean, if there is one, tidies up after the job. Nobody waits for it but
+	// Close.
+	Clean func()
 
 	// Run does the work. When ctx ends it ends what it started and returns;
 	// its result does not count then.
@@ -167,7 +199,7 @@ func (r *Runner) Start(t Task) (action.Result, error) {
 	// the job is running.
 	_, known, err := r.jobs.last(id)
 	if err == nil && !known {
-		err = r.jobs.add(id, []byte(started), false)
+		err = failpoint.Step("job start", func() error { return r.jobs.add(id, []byte(started), false) })
 	}
 	if err != nil || known {
 		r.mu.Unlock()
@@ -190,8 +222,7 @@ func (r *Runner) Start(t Task) (action.Result, error) {
 func (r *Runner) run(ctx context.Context, t Task, now *running) {
 	defer now.stop(nil)
 	result := r.work(ctx, t)
-	ended := result // result changes below
-	r.cleaning.Go(func() { r.clean(t, ended) })
+	r.cleaning.Go(func() { r.clean(t) })
 	if errors.Is(context.Cause(ctx), errHalted) {
 		close(now.done)
 		return
@@ -202,7 +233,7 @@ func (r *Runner) run(ctx context.Context, t Task, now *running) {
 	result.Log = true
 	content, err := json.Marshal(result)
 	if err == nil {
-		err = r.jobs.add(t.Job.ID, content, t.Durable)
+		err = failpoint.Step("job end", func() error { return r.jobs.add(t.Job.ID, content, t.Durable) })
 	}
 	r.mu.Lock()
 	if err == nil {
@@ -218,10 +249,10 @@ func (r *Runner) run(ctx context.Context, t Task, now *running) {
 }
 
 // clean ends what a job left running and tidies up after it.
-func (r *Runner) clean(t Task, result action.Result) {
+func (r *Runner) clean(t Task) {
 	process.Sweep(r.Mark(t.Job.ID)) // what it misses, the next start finds
 	if t.Clean != nil {
-		t.Clean(result)
+		t.Clean()
 	}
 }
 

@@ -187,3 +187,26 @@ func TestUnsafeIDs(t *testing.T) {
 		t.Error("Poll of a job that was never started: no error")
 	}
 }
+
+// Tidy removes what a process that died left, also where a build took write
+// permission away.
+func TestTidy(t *testing.T) {
+	data := t.TempDir()
+	r := newRunner(t, data, background.Options{})
+	locked := filepath.Join(r.WorkFolder("j"), "src")
+	if err := os.MkdirAll(locked, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(locked, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(locked, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Tidy(); err != nil {
+		t.Error(err)
+	}
+	if rest, err := os.ReadDir(filepath.Join(data, "work")); err != nil || len(rest) > 0 {
+		t.Errorf("left: %v, %v", rest, err)
+	}
+}

@@ -38,7 +38,6 @@ const image = "aws/codebuild/standard:7.0"
 type Options struct {
 	Projects    map[string]mapping.Project
 	Secrets     secret.Store // default: none can be looked up
-	KeepFailed  bool         // keep the folder of a build that failed
 	Environment []string     // names of this process's variables to pass on, besides the usual ones
 }
 
@@ -70,12 +69,8 @@ func (p *Provider) Start(_ context.Context, job action.Job) (action.Result, erro
 	}
 	return p.runner.Start(background.Task{
 		Job: job, ExternalID: externalID(job), Timeout: time.Duration(minutes) * time.Minute, Durable: true,
-		Run: func(ctx context.Context) action.Result { return p.run(ctx, job) },
-		Clean: func(result action.Result) {
-			if !p.opts.KeepFailed || result.Status != pipeline.Failed {
-				workspace.Remove(p.runner, job)
-			}
-		},
+		Run:   func(ctx context.Context) action.Result { return p.run(ctx, job) },
+		Clean: func() { p.runner.RemoveWork(job.ID) },
 	})
 }
 

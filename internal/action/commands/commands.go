@@ -19,7 +19,6 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/background"
-	"github.com/sluice-ci/sluice/internal/action/workspace"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/buildspec"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -33,7 +32,6 @@ const image = "aws/codebuild/amazonlinux2-x86_64-standard:5.0"
 // Options holds what has a sensible default. The zero value is valid.
 type Options struct {
 	Secrets     secret.Store // default: none can be looked up
-	KeepFailed  bool         // keep the folder of a job that failed
 	Environment []string     // names of this process's variables to pass on, besides the usual ones
 }
 
@@ -66,11 +64,9 @@ func (p *Provider) Start(_ context.Context, job action.Job) (action.Result, erro
 	return p.runner.Start(background.Task{
 		Job: job, ExternalID: externalID(job),
 		Run: func(ctx context.Context) action.Result { return p.run(ctx, job) },
-		Clean: func(result action.Result) {
+		Clean: func() {
 			p.discard(job) // it is still there if the work was never begun
-			if !p.opts.KeepFailed || result.Status != pipeline.Failed {
-				workspace.Remove(p.runner, job)
-			}
+			p.runner.RemoveWork(job.ID)
 		},
 	})
 }

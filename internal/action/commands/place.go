@@ -78,7 +78,7 @@ func (p *Provider) discard(job action.Job) {
 	}
 	at.workspace.Close()
 	os.Remove(p.runner.LogFile(job.ID))
-	workspace.Remove(p.runner, job)
+	p.runner.RemoveWork(job.ID)
 }
 
 // furnish does all that comes before the first command.

@@ -49,8 +49,11 @@ func (s source) fetch(ctx context.Context, job action.Job) (action.Result, error
 		return action.Fail(action.ConfigurationError, fmt.Sprintf("Action %s declares %d output artifacts; a source has exactly one.", a.Name, len(job.Outputs))), nil
 	}
 	bucket, key := a.Configuration["S3Bucket"], a.Configuration["S3ObjectKey"]
+	version := job.Revision.ObjectVersion // empty: the newest
 	switch job.Revision.Type {
-	case "", "S3_OBJECT_VERSION_ID":
+	case "":
+	case "S3_OBJECT_VERSION_ID":
+		version = job.Revision.Value
 	case "S3_OBJECT_KEY":
 		if a.Configuration["AllowOverrideForS3ObjectKey"] != "true" {
 			return action.Fail(action.ConfigurationError, fmt.Sprintf("Action %s does not permit another object key; set AllowOverrideForS3ObjectKey to true.", a.Name)), nil
@@ -78,8 +81,8 @@ func (s source) fetch(ctx context.Context, job action.Job) (action.Result, error
 		if err != nil {
 			return err
 		}
-		if job.Revision.Type == "S3_OBJECT_VERSION_ID" && job.Revision.Value != obj.version {
-			res = action.Fail(action.RevisionUnavailable, fmt.Sprintf("Version %s of the Amazon S3 object %q is gone: a folder keeps only the newest, which is %s (%s).", job.Revision.Value, bucket+"/"+key, obj.version, file))
+		if version != "" && version != obj.version {
+			res = action.Fail(action.RevisionUnavailable, fmt.Sprintf("Version %s of the Amazon S3 object %q is gone: a folder keeps only the newest, which is %s (%s).", version, bucket+"/"+key, obj.version, file))
 			return nil
 		}
 		out, err := whole.Put(ctx, s.blobs, job.Outputs[0], scratch)

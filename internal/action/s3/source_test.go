@@ -64,6 +64,12 @@ func TestSource(t *testing.T) {
 	wholetest.Repeat(t, open, source("a/app.zip"), res)
 }
 
+// of is a job that is pinned to a version of another key.
+func of(job action.Job, version string) action.Job {
+	job.Revision.ObjectVersion = version
+	return job
+}
+
 func TestSourceRevision(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "app.zip"), "hello")
@@ -82,6 +88,8 @@ func TestSourceRevision(t *testing.T) {
 		{"version", source("app.zip"), "S3_OBJECT_VERSION_ID", helloVersion, "", "app.zip"},
 		{"version is gone", source("app.zip"), "S3_OBJECT_VERSION_ID", "old", action.RevisionUnavailable, `Version old of the Amazon S3 object "inbox/app.zip" is gone`},
 		{"key", allow, "S3_OBJECT_KEY", "other.zip", "", "other.zip"},
+		{"key and version", of(allow, helloVersion), "S3_OBJECT_KEY", "other.zip", "", "other.zip"},
+		{"version of that key is gone", of(allow, "old"), "S3_OBJECT_KEY", "other.zip", action.RevisionUnavailable, `Version old of the Amazon S3 object "inbox/other.zip" is gone`},
 		{"key outside", allow, "S3_OBJECT_KEY", "../../etc/passwd", action.ConfigurationError, "cannot be a file: a part of it is . or .."},
 		{"key not permitted", source("app.zip"), "S3_OBJECT_KEY", "other.zip", action.ConfigurationError, "does not permit another object key"},
 		{"commit", source("app.zip"), "COMMIT_ID", "1", action.ConfigurationError, "cannot take a revision of type COMMIT_ID"},
@@ -90,7 +98,7 @@ func TestSourceRevision(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.job.Revision = action.Override{Type: tt.kind, Value: tt.pin}
+			tt.job.Revision.Type, tt.job.Revision.Value = tt.kind, tt.pin
 			res := wholetest.Start(t, s3.NewSource(m, "", &wholetest.Blobs{}), tt.job)
 			if tt.code == "" {
 				if res.Variables["ObjectKey"] != tt.want {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/archive"
+	"github.com/sluice-ci/sluice/internal/failpoint"
 	"github.com/sluice-ci/sluice/internal/mapping"
 )
 
@@ -145,7 +146,7 @@ func (t target) copy(ctx context.Context, as string, content io.Reader, mode fs.
 func (t target) place(from, to string) error {
 	err := t.root.MkdirAll(filepath.Dir(to), 0o755)
 	if err == nil {
-		err = t.root.Rename(from, to)
+		err = failpoint.Step("deploy rename", func() error { return t.root.Rename(from, to) })
 	}
 	if err != nil {
 		return refuse(action.JobFailed, "%s cannot be written: %v. A folder cannot hold a file and a folder of one name.", to, err)

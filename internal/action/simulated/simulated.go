@@ -55,6 +55,8 @@ var consequences = map[pipeline.Category]string{
 	pipeline.Deploy:   "nothing was deployed",
 	pipeline.Invoke:   "nothing was invoked",
 	pipeline.Approval: "nobody was asked",
+
+	pipeline.RuleCategory: "nothing was looked at",
 }
 
 // simulate does a job.

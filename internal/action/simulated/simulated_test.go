@@ -37,6 +37,14 @@ func TestDeploy(t *testing.T) {
 	wholetest.Repeat(t, open, j, res)
 }
 
+// A rule says what did not happen, as actions do.
+func TestRule(t *testing.T) {
+	res := wholetest.Start(t, simulated.New(&wholetest.Blobs{}, simulated.Options{}), job(pipeline.RuleCategory, "CloudWatchAlarm", nil))
+	if want := "Simulated: Rule CloudWatchAlarm does not run on a laptop; nothing was looked at"; res.Status != pipeline.Succeeded || res.Summary != want {
+		t.Errorf("%s %q; want %q", res.Status, res.Summary, want)
+	}
+}
+
 // TestOutputs pins that artifacts can be opened and say what they are.
 func TestOutputs(t *testing.T) {
 	var blobs wholetest.Blobs

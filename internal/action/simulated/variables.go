@@ -89,6 +89,9 @@ func sourceVariables(job action.Job, vars map[string]string) {
 		if _, emitted := vars[name]; emitted {
 			vars[name] = job.Revision.Value
 		}
+		if v := job.Revision.ObjectVersion; v != "" {
+			vars["VersionId"] = v
+		}
 	}
 	if _, image := vars["ImageURI"]; image {
 		vars["ImageURI"] = prefix + job.Account + ".dkr.ecr." + job.Region + ".amazonaws.com/" + c["RepositoryName"] + "@" + vars["ImageDigest"]

@@ -63,7 +63,7 @@ func New(r *background.Runner, blobs blob.Store, secrets secret.Store, job actio
 	if errors.Is(err, fs.ErrExist) {
 		// A process that died made ready for the job. It did not start it, else
 		// the runner would not start it now.
-		if err = removeAll(w.Root); err == nil {
+		if err = r.RemoveWork(job.ID); err == nil {
 			err = os.Mkdir(w.Root, 0o700)
 		}
 	}
@@ -76,29 +76,6 @@ func New(r *background.Runner, blobs blob.Store, secrets secret.Store, job actio
 
 // Close closes the log.
 func (w *Workspace) Close() error { return w.Log.Close() }
-
-// Remove removes the folders of a job; nobody has to wait for that.
-func Remove(r *background.Runner, job action.Job) error {
-	root := r.WorkFolder(job.ID)
-	if os.Remove(root) == nil { // it was empty
-		return nil
-	}
-	return removeAll(root)
-}
-
-// removeAll removes a tree, also where a build took write permission away.
-func removeAll(root string) error {
-	if os.RemoveAll(root) == nil {
-		return nil
-	}
-	filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	return os.RemoveAll(root)
-}
 
 // Mark returns the mark of the job's processes.
 func (w *Workspace) Mark() string { return w.mark }

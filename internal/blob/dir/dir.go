@@ -20,6 +20,7 @@ import (
 	"path"
 
 	"github.com/sluice-ci/sluice/internal/blob"
+	"github.com/sluice-ci/sluice/internal/failpoint"
 )
 
 // partial is the folder of objects that are being written. No bucket can have
@@ -114,20 +115,20 @@ func (s *Store) create(ctx context.Context, name string, r io.Reader, ref *blob.
 		return err
 	}
 	ref.Digest = blob.Digest(digest)
-	if err := cmp.Or(f.Sync(), f.Chmod(0o400)); err != nil {
+	if err := failpoint.Step("blob sync", func() error { return cmp.Or(f.Sync(), f.Chmod(0o400)) }); err != nil {
 		return err
 	}
 	folder := path.Dir(name)
 	if err := s.root.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	if err := s.root.Link(temp, name); errors.Is(err, fs.ErrExist) {
+	if err := failpoint.Step("blob link", func() error { return s.root.Link(temp, name) }); errors.Is(err, fs.ErrExist) {
 		return blob.ErrExists
 	} else if err != nil {
 		return err
 	}
 	for ; ; folder = path.Dir(folder) { // each may be new
-		if err := s.syncFolder(folder); err != nil || folder == "." {
+		if err := failpoint.Step("blob folder", func() error { return s.syncFolder(folder) }); err != nil || folder == "." {
 			return err
 		}
 	}

@@ -4,11 +4,13 @@ package deploys
 import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awscloudformation "github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	awscodedeploy "github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/sluice-ci/sluice/internal/action/aws/alarm"
 	"github.com/sluice-ci/sluice/internal/action/aws/cloudformation"
 	"github.com/sluice-ci/sluice/internal/action/aws/codedeploy"
 	"github.com/sluice-ci/sluice/internal/action/aws/ecs"
@@ -39,7 +41,7 @@ func New(b *work.Bench) (catalog.Providers, error) {
 	functions, err := lambdadeploy.New(lambdadeploy.Ports{
 		Connect: work.Client(b, func(c aws.Config) lambdadeploy.Client { return awslambda.NewFromConfig(c) }),
 		Blobs:   b.Blobs,
-		Alarms:  lambdadeploy.Watched(b.Roles.Config),
+		Alarms:  alarm.On(work.Client(b, func(c aws.Config) alarm.Client { return cloudwatch.NewFromConfig(c) })),
 	}, lambdadeploy.Options{})
 	if err != nil {
 		return nil, err

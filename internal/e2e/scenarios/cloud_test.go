@@ -3,6 +3,7 @@ package scenarios_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -22,6 +24,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/connect"
 	"github.com/sluice-ci/sluice/internal/e2e/services"
 	"github.com/sluice-ci/sluice/internal/e2e/standin"
+	"github.com/sluice-ci/sluice/internal/store/dynamo"
 )
 
 // A cloud is Sluice deployed into a stand-in for AWS.
@@ -31,6 +34,7 @@ type cloud struct {
 	outputs   standin.Outputs
 	root      string // folder with functions/ and build/
 	pipelines string // folder of the definitions
+	assembly  string // the templates that were deployed last
 	endpoint  string // of the API, for clients that sign as those of CodePipeline do
 	context   map[string]any
 }
@@ -84,6 +88,9 @@ func deployed(t *testing.T, pipelines string) *cloud {
 	t.Cleanup(server.Close)
 	c.endpoint = server.URL
 	c.api = client.New(server.URL, nil)
+	if c.records, err = dynamo.New(dynamodb.NewFromConfig(c.aws.Config()), c.outputs["sluice-state"]["TableName"]); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 
@@ -121,41 +128,48 @@ func (c *cloud) deploy() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	assembly := c.t.TempDir()
+	c.assembly = c.t.TempDir()
 	synth := exec.CommandContext(c.t.Context(), app)
 	synth.Dir = c.root
-	synth.Env = append(os.Environ(), append(c.aws.Env(), "CDK_OUTDIR="+assembly, "CDK_CONTEXT_JSON="+string(given),
+	synth.Env = append(os.Environ(), append(c.aws.Env(), "CDK_OUTDIR="+c.assembly, "CDK_CONTEXT_JSON="+string(given),
 		"CDK_VALIDATION=false", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20")...)
 	if out, err := synth.CombinedOutput(); err != nil {
 		c.t.Fatalf("synthesize: %v\n%s", err, out)
 	}
-	if c.outputs, err = c.aws.Deploy(c.t.Context(), assembly); err != nil {
+	if c.outputs, err = c.aws.Deploy(c.t.Context(), c.assembly); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
 // event puts an event on the default bus, as a service of AWS does.
-func (c *cloud) event(detail events.Detail, resources ...string) {
-	c.t.Helper()
+func (c *cloud) event(detail events.Detail, resources ...string) error {
 	text, err := json.Marshal(detail)
 	if err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	out, err := eventbridge.NewFromConfig(c.aws.Config()).PutEvents(c.t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
 		Source: aws.String(detail.Source()), DetailType: aws.String(detail.DetailType()), Detail: aws.String(string(text)), Resources: resources, Time: aws.Time(time.Now()),
 	}}})
-	if err != nil || out.FailedEntryCount > 0 {
-		c.t.Fatalf("event: %v, %+v", err, out)
+	if err == nil && out.FailedEntryCount > 0 {
+		err = fmt.Errorf("%+v", out.Entries)
 	}
+	return err
 }
 
-// pushed tells of a push as CodeCommit does.
-func (c *cloud) pushed(repository, commit string) {
-	c.t.Helper()
-	c.event(events.RepositoryStateChange{
+// tellOf tells of a push as CodeCommit does.
+func (c *cloud) tellOf(repository, commit string) error {
+	return c.event(events.RepositoryStateChange{
 		Event: "referenceUpdated", RepositoryName: repository, RepositoryID: "r-" + repository, ReferenceType: "branch",
 		ReferenceName: "main", ReferenceFullName: "refs/heads/main", CommitID: commit, CallerUserARN: "arn:aws:iam::" + standin.Account + ":user/ada",
 	}, "arn:aws:codecommit:"+standin.Region+":"+standin.Account+":"+repository)
+}
+
+// pushed is tellOf for a story in Go.
+func (c *cloud) pushed(repository, commit string) {
+	c.t.Helper()
+	if err := c.tellOf(repository, commit); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // put stores an object; S3 itself tells of it.
@@ -169,13 +183,7 @@ func (c *cloud) put(bucket, key string, content []byte) {
 // built tells of the end of a build as CodeBuild does. It is called from where
 // builds run, so it only may complain.
 func (c *cloud) built(b services.Build) {
-	detail := events.BuildStateChange{BuildStatus: b.Status, ProjectName: b.Project, BuildID: b.ARN(standin.Region)}
-	text, err := json.Marshal(detail)
-	if err == nil {
-		_, err = eventbridge.NewFromConfig(c.aws.Config()).PutEvents(c.t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
-			Source: aws.String(detail.Source()), DetailType: aws.String(detail.DetailType()), Detail: aws.String(string(text)),
-		}}})
-	}
+	err := c.event(events.BuildStateChange{BuildStatus: b.Status, ProjectName: b.Project, BuildID: b.ARN(standin.Region)})
 	if err != nil && c.t.Context().Err() == nil {
 		c.t.Errorf("the end of build %s: %v", b.ID, err)
 	}

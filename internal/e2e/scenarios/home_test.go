@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -12,6 +13,8 @@ import (
 	"github.com/sluice-ci/sluice/internal/codepipeline"
 	"github.com/sluice-ci/sluice/internal/codepipeline/client"
 	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store"
 )
 
 // A home is a running Sluice, seen from outside.
@@ -20,6 +23,8 @@ type home struct {
 	name string
 	api  *client.Client
 	code string // folder of the git repositories
+
+	records store.Store
 
 	told  func(repository, commit string) // a push is known
 	store func(bucket, key string, content []byte)
@@ -124,10 +129,10 @@ func (h *home) started(name string, n int) string {
 }
 
 // start starts an execution by hand.
-func (h *home) start(name string) string {
+func (h *home) start(name string, variables ...record.Variable) string {
 	h.t.Helper()
 	var out codepipeline.StartPipelineExecutionOutput
-	h.do("StartPipelineExecution", codepipeline.StartPipelineExecutionInput{Name: name}, &out)
+	h.do("StartPipelineExecution", codepipeline.StartPipelineExecutionInput{Name: name, Variables: variables}, &out)
 	return out.PipelineExecutionID
 }
 
@@ -189,20 +194,25 @@ func (h *home) details(name, id string) []codepipeline.ActionExecutionDetail {
 	h.do("ListActionExecutions", codepipeline.ListActionExecutionsInput{
 		PipelineName: name, MaxResults: 100, Filter: &codepipeline.ActionExecutionFilter{PipelineExecutionID: id},
 	}, &out)
-	slices.Reverse(out.Details) // oldest first
+	inOrder(out.Details, func(d codepipeline.ActionExecutionDetail) (string, string) { return d.StageName, d.ActionName })
+	return out.Details
+}
+
+// inOrder brings what is listed with the newest first into the order of the
+// stages, those of one stage by name.
+func inOrder[T any](all []T, of func(T) (stage, name string)) {
+	slices.Reverse(all)
 	order := map[string]int{}
-	for _, d := range out.Details {
-		if _, ok := order[d.StageName]; !ok {
-			order[d.StageName] = len(order)
+	for _, v := range all {
+		if stage, _ := of(v); order[stage] == 0 {
+			order[stage] = len(order) + 1
 		}
 	}
-	slices.SortStableFunc(out.Details, func(a, b codepipeline.ActionExecutionDetail) int {
-		if o := order[a.StageName] - order[b.StageName]; o != 0 {
-			return o
-		}
-		return cmpText(a.ActionName, b.ActionName)
+	slices.SortStableFunc(all, func(a, b T) int {
+		stageA, nameA := of(a)
+		stageB, nameB := of(b)
+		return cmp.Or(order[stageA]-order[stageB], cmp.Compare(nameA, nameB))
 	})
-	return out.Details
 }
 
 // token waits for an approval and returns its token. In PARALLEL mode it is in

@@ -13,20 +13,21 @@ import (
 	"github.com/sluice-ci/sluice/internal/e2e/standin"
 	"github.com/sluice-ci/sluice/internal/local"
 	"github.com/sluice-ci/sluice/internal/mapping"
+	"github.com/sluice-ci/sluice/internal/orchestrator"
 )
 
 // laptop opens Sluice on this machine with the definitions of the scenarios.
 func laptop(t *testing.T, pipelines string) *home {
 	t.Helper()
 	folder := t.TempDir()
-	h := &home{t: t, name: "laptop", code: filepath.Join(folder, "code"), tick: func() {}, tell: func() {}}
+	h := &home{t: t, name: "laptop", code: filepath.Join(folder, "code"), tell: func() {}}
 	m := mapping.Mapping{
 		Repositories: map[string]mapping.Repository{},
 		Buckets:      map[string]string{"shop-settings": filepath.Join(folder, "settings"), "shop-website": filepath.Join(folder, "website")},
 	}
-	for _, name := range []string{"shop", "tour"} {
+	for _, name := range []string{"shop", "tour", "gates"} {
 		m.Repositories[name] = mapping.Repository{Path: filepath.Join(h.code, name)}
-		h.commit(name, "before everything", map[string]string{"README": name})
+		h.commit(name, "before everything", map[string]string{"README": name, "buildspec.yml": buildspec})
 	}
 	for _, dir := range m.Buckets {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -39,7 +40,10 @@ func laptop(t *testing.T, pipelines string) *home {
 		}
 	}
 	h.store("shop-settings", "settings.zip", zipped(t, "settings.json", "{}"))
-	s, err := local.Open(t.Context(), local.Options{Data: filepath.Join(folder, "data"), Mapping: m})
+	s, err := local.Open(t.Context(), local.Options{Data: filepath.Join(folder, "data"), Mapping: m, Ports: func(p orchestrator.Ports) orchestrator.Ports {
+		h.records = p.Store
+		return p
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,14 +59,16 @@ func laptop(t *testing.T, pipelines string) *home {
 	if _, _, err := s.Register(t.Context(), defs); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	go s.Watch(t.Context()) // ends with the test
 	h.api = client.New(serve(t, s), nil)
 	h.told = func(string, string) {} // the watcher finds out by itself
-	for _, name := range []string{"shop", "tour"} {
-		h.await("the watcher to know "+name, func() bool {
-			ok, err := s.Watched(t.Context(), name)
-			return err == nil && ok
-		})
+	h.tick = func() {
+		if err := s.Service.Sweep(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 	return h
 }

@@ -2,9 +2,11 @@ package scenarios_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action/aws/grant"
 	"github.com/sluice-ci/sluice/internal/definition"
 	"github.com/sluice-ci/sluice/internal/e2e/standin"
+	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
 // A policy is what stands beside a function's code.
@@ -73,7 +76,10 @@ func (c *cloud) policies(t *testing.T) {
 		p.compare(t, name, calls["sluice-"+name])
 		delete(calls, "sluice-"+name)
 	}
-	c.pipelineRole(t, "shop", calls["sluice-pipeline-shop-"+standin.Region])
+	for _, name := range []string{"shop", "tour", "gates"} {
+		pipelineRole(t, name, calls["sluice-pipeline-"+name+"-"+standin.Region])
+	}
+	machineRole(t, calls["sluice-machine-"+standin.Region])
 	for principal := range maps.Keys(calls) {
 		if strings.HasPrefix(principal, "sluice-") && !strings.HasPrefix(principal, "sluice-pipeline-") && principal != "sluice-machine-"+standin.Region {
 			t.Errorf("%s made calls and has no policy", principal)
@@ -120,33 +126,105 @@ func (p policy) allows(action, resource string, used map[string]bool) bool {
 	return false
 }
 
-// pipelineRole compares what the actions of a pipeline did with what it grants.
-func (c *cloud) pipelineRole(t *testing.T, name string, made map[string][]string) {
+// machineRole compares what state machines did with what they are for: to call
+// six functions. Their log is not written here.
+func machineRole(t *testing.T, made map[string][]string) {
+	t.Helper()
+	var want []string
+	for _, name := range []string{"approval", "build", "deploy", "invoke", "source", "stage"} {
+		want = append(want, "arn:aws:lambda:"+standin.Region+":"+standin.Account+":function:sluice-"+name)
+	}
+	for action, resources := range made {
+		if got := slices.Compact(slices.Sorted(slices.Values(resources))); action != "lambda:InvokeFunction" || !slices.Equal(got, want) {
+			t.Errorf("machines called %s on %v; want lambda:InvokeFunction on %v", action, got, want)
+		}
+	}
+	if made == nil {
+		t.Error("no machine called anything")
+	}
+}
+
+// pipelineRole compares what the actions and rules of a pipeline did with what
+// is granted for each of them.
+func pipelineRole(t *testing.T, name string, made map[string][]string) {
+	t.Helper()
+	granted := grantedTo(t, name)
+	used := map[string]bool{} // actions of statements
+	key := func(i int, action string) string { return fmt.Sprint(i, " ", action) }
+	for action, resources := range made {
+		for _, resource := range slices.Compact(slices.Sorted(slices.Values(resources))) {
+			allowed := false
+			for i, s := range granted {
+				if slices.Contains(s.Actions, action) && slices.ContainsFunc(s.Resources, func(pattern string) bool { return covers(pattern, resource) }) {
+					allowed, used[key(i, action)] = true, true
+				}
+			}
+			if !allowed {
+				t.Errorf("an action of %s called %s on %s, which is not granted", name, action, resource)
+			}
+		}
+	}
+	for i, s := range granted {
+		for _, action := range s.Actions {
+			if !used[key(i, action)] && s.Why[action] == "" {
+				t.Errorf("pipeline %s is granted %s on %v and never called it", name, action, s.Resources)
+			}
+		}
+	}
+}
+
+// grantedTo returns what the actions and rules of a pipeline are granted.
+func grantedTo(t *testing.T, name string) []grant.Statement {
 	t.Helper()
 	def, err := definition.ReadFile(filepath.Join("testdata", "pipelines", name+".yaml"), definition.Options{Region: standin.Region, ArtifactBucket: "artifacts", RoleARN: "arn:aws:iam::" + standin.Account + ":role/x"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	granted := map[string]bool{}
+	objects, _ := begins("objects")
+	keys, _ := begins("key")
+	home := grant.Home{Partition: "aws", Region: standin.Region, Account: standin.Account, Artifacts: objects + "*", Key: keys + "*"}
+	var all []grant.Statement
+	add := func(some []grant.Statement, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, some...)
+	}
 	for _, st := range def.Declaration.Stages {
 		for _, a := range st.Actions {
-			statements, err := grant.For(a, grant.Home{Partition: "aws", Region: standin.Region, Account: standin.Account, Artifacts: "arn:aws:s3:::artifacts/*"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, s := range statements {
-				for _, action := range s.Actions {
-					granted[action] = true
-				}
-			}
+			add(grant.For(a, home))
+		}
+		for _, r := range rulesOf(st) {
+			add(grant.ForRule(r, home))
 		}
 	}
-	if len(made) < 10 {
-		t.Errorf("only %d kinds of calls were made in the role of %s", len(made), name)
+	return all
+}
+
+// rulesOf returns the rules of a stage's conditions.
+func rulesOf(st pipeline.Stage) []pipeline.Rule {
+	var conditions []pipeline.Condition
+	if c := st.BeforeEntry; c != nil {
+		conditions = append(conditions, c.Conditions...)
 	}
-	for action := range made {
-		if !granted[action] {
-			t.Errorf("an action of %s called %s, which is not granted", name, action)
-		}
+	if c := st.OnSuccess; c != nil {
+		conditions = append(conditions, c.Conditions...)
 	}
+	if c := st.OnFailure; c != nil {
+		conditions = append(conditions, c.Conditions...)
+	}
+	var all []pipeline.Rule
+	for _, c := range conditions {
+		all = append(all, c.Rules...)
+	}
+	return all
+}
+
+// covers reports whether a resource of a policy, in which a star stands for
+// anything, is that of a call. A call of "*" does not tell.
+func covers(pattern, resource string) bool {
+	if resource == "*" {
+		return true
+	}
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(resource)
 }

@@ -3,7 +3,6 @@ package scenarios_test
 import (
 	"archive/zip"
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -34,8 +33,6 @@ Resources:
     Type: AWS::SNS::Topic
     Properties: {TopicName: shop-orders}
 `
-
-func cmpText(a, b string) int { return cmp.Compare(a, b) }
 
 func approvalOf(name, stage, action, token, status string) codepipeline.PutApprovalResultInput {
 	return codepipeline.PutApprovalResultInput{
@@ -156,8 +153,9 @@ func (c *cloud) image(content string) string {
 
 // TestShop plays the release in both homes and compares what is remembered.
 func TestShop(t *testing.T) {
-	c := deployed(t, "testdata/pipelines")
+	c := deployed(t, withStories(t, "testdata/pipelines"))
 	c.prepareShop()
+	c.serveTour()
 	t.Run("release", func(t *testing.T) {
 		ids, there := c.on(t).release()
 		_, here := laptop(t, "testdata/pipelines").release()
@@ -170,7 +168,10 @@ func TestShop(t *testing.T) {
 	t.Run("object and image", c.arrivals)
 	t.Run("link", c.links)
 	t.Run("aws cli", c.commandLine)
+	t.Run("gates", c.gates)
+	t.Run("stories", c.stories)
 	t.Run("redeployment", c.redeploy)
+	t.Run("take down", c.takeDown)
 	t.Run("policies", c.policies)
 }
 
@@ -273,7 +274,9 @@ func (c *cloud) arrivals(t *testing.T) {
 	h.answer("shop", "Release", "Ask", h.token("shop", byObject, "Ask"), "Rejected")
 	h.status("shop", byObject, pipeline.Failed)
 	digest := c.image("two")
-	c.event(events.ImageAction{ActionType: "PUSH", Result: "SUCCESS", RepositoryName: "shop", ImageDigest: digest, ImageTag: "latest"})
+	if err := c.event(events.ImageAction{ActionType: "PUSH", Result: "SUCCESS", RepositoryName: "shop", ImageDigest: digest, ImageTag: "latest"}); err != nil {
+		t.Fatal(err)
+	}
 	byImage := h.started("shop", n+2)
 	h.answer("shop", "Release", "Ask", h.token("shop", byImage, "Ask"), "Rejected")
 	h.status("shop", byImage, pipeline.Failed)

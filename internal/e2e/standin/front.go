@@ -111,6 +111,10 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, q request) {
 		own.ServeHTTP(w, r)
 	case q.name() == "lambda:Invoke":
 		f.s.host.serveInvoke(w, r, q)
+	case isCBOR(r) && q.target != "":
+		inner := httptest.NewRecorder()
+		f.proxy.ServeHTTP(inner, q.inJSON())
+		answerCBOR(w, inner)
 	default:
 		defer f.s.host.changes(q)()
 		f.proxy.ServeHTTP(w, r)

@@ -7,14 +7,13 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-
-	"github.com/aws/smithy-go/encoding/cbor"
 )
 
 // A request is one call of an API, whatever protocol it came in.
 type request struct {
 	service   string // as policies prefix it: "states", "s3"
 	operation string // as the API names it: "StartExecution"; empty if it cannot be told
+	target    string // of a request in CBOR, as JSON protocols name it
 	region    string
 	key       string         // key id of who signed it; empty if nobody did
 	in        map[string]any // JSON, or the form of the query protocol with text for every value
@@ -64,8 +63,8 @@ func readRequest(r *http.Request, body []byte) request {
 		target, operation, _ := cutLast(r.Header.Get("X-Amz-Target"), ".")
 		q.service, q.operation = serviceOf(target), operation
 		q.in = readJSON(body)
-	case r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" && len(path) == 5: // /service/<name>/operation/<name>
-		q.service, q.operation = serviceOf(path[2]), path[4]
+	case isCBOR(r) && len(path) == 5: // /service/<name>/operation/<name>
+		q.target, q.service, q.operation = path[2]+"."+path[4], serviceOf(path[2]), path[4]
 		q.in = readCBOR(body)
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		form, _ := url.ParseQuery(string(body))
@@ -108,42 +107,6 @@ func readJSON(body []byte) map[string]any {
 	in := map[string]any{}
 	json.Unmarshal(body, &in) // what is no JSON is refused by moto
 	return in
-}
-
-func readCBOR(body []byte) map[string]any {
-	v, err := cbor.Decode(body)
-	if err != nil {
-		return map[string]any{}
-	}
-	in, _ := plain(v).(map[string]any)
-	return in
-}
-
-// plain returns a value of CBOR as JSON would have it.
-func plain(v cbor.Value) any {
-	switch v := v.(type) {
-	case cbor.Map:
-		m := map[string]any{}
-		for k, e := range v {
-			m[k] = plain(e)
-		}
-		return m
-	case cbor.List:
-		l := []any{}
-		for _, e := range v {
-			l = append(l, plain(e))
-		}
-		return l
-	case cbor.String:
-		return string(v)
-	case cbor.Slice:
-		return string(v)
-	case cbor.Uint:
-		return float64(v)
-	case cbor.Bool:
-		return bool(v)
-	}
-	return nil
 }
 
 // text returns a member of the input, or "".

@@ -41,6 +41,7 @@ func TestApp(t *testing.T) {
 	t.Run("attribution", w.attribution)
 	t.Run("stop", w.stop)
 	t.Run("own answers", w.ownAnswers)
+	t.Run("cbor", w.cbor)
 	t.Run("settings", w.settings)
 	t.Run("second deployment", w.secondDeployment)
 	t.Run("signed url", w.signedURL)

@@ -32,10 +32,10 @@ type decision struct {
 func (c *change) step(i uint8, ev stage.Event) bool {
 	l := &c.w.locks[i]
 	s := stepped{stage: i, event: ev, before: *l}
-	next, effects := c.reduce(c.state(l), ev)
+	next, effects := c.reduce(c.state(&c.w, l), ev)
 	l.keep(next)
 	for _, f := range effects {
-		if g, ok := f.(stage.Grant); ok {
+		if g, ok := f.(stage.Grant); ok && !c.parallel(&c.w.executions[index(g.Execution)-1]) {
 			l.top = max(l.top, uint8(g.Seq))
 		}
 	}
@@ -67,12 +67,20 @@ func (c *change) granted(i, who, entry, fence uint8) {
 // to wait already (change.admit).
 func (c *change) admit(who, i, fence uint8) {
 	e, l := &c.w.executions[who], &c.w.locks[i]
-	e.inside, e.fence = true, fence
+	e.inside, e.fence, e.beside = true, fence, l.mode.parallel() || c.parallel(e) && l.owner != who+1
+	c.enters(who, l, inProgress)
+	c.entry(who, func(a answers) { c.answerWaiter(who, a) })
+}
+
+// enters notes that an execution is the latest to have entered a stage (enters).
+func (c *change) enters(who uint8, l *lock, s status) {
+	if c.goesBeside && c.parallel(&c.w.executions[who]) && !l.mode.parallel() {
+		return
+	}
 	if l.latest != who+1 {
 		l.auto = 0
 	}
-	l.latest, l.latestStatus = who+1, inProgress
-	c.answerWaiter(who, goOn)
+	l.latest, l.latestStatus = who+1, s
 }
 
 // dismiss ends an execution that waits (change.dismiss).
@@ -89,7 +97,7 @@ func (c *change) dismiss(who uint8, s status) {
 // end gives an execution its final status (change.end).
 func (c *change) end(who uint8, s status) {
 	e := &c.w.executions[who]
-	e.status, e.inside, e.again = s, false, false
+	e.status, e.inside, e.again, e.beside = s, false, false, false
 }
 
 // answerWaiter answers the task that waits for the stage (change.answerWaiter).

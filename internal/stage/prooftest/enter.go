@@ -53,16 +53,21 @@ func (c *change) enter(e *execution, in call) {
 	if e.stage < target {
 		c.enqueue(in.execution, target)
 	} else if e.inside && !c.noRewake {
-		c.answer(in, goOn)
+		c.entry(in.execution, func(a answers) { c.answer(in, a) })
 	}
 }
 
 // enqueue puts an execution in front of stage i (change.enqueue).
 func (c *change) enqueue(who, i uint8) {
 	e := &c.w.executions[who]
+	c.use(i, c.modeOf(e.version))
 	e.stage, e.inside, e.fence, e.work, e.told, e.again, e.repeats = i, false, 0, untouched, false, false, 0
+	e.gate = gate{}
 	e.entry++
-	c.step(i, stage.Enqueue{Waiter: waiterOf(who, e.entry)})
+	if c.arrivalSetsMode && !c.parallel(e) && c.w.locks[i].mode != lockModeOf(c.modeOf(e.version)) {
+		c.step(i, stage.SetMode{Mode: c.modeOf(e.version)})
+	}
+	c.step(i, stage.Enqueue{Waiter: c.waiter(&c.w, who, e.entry)})
 }
 
 // leave decides how the stage that e is inside ended, and reports whether e
@@ -81,22 +86,41 @@ func (c *change) leave(e *execution, in call) bool {
 	}
 	who, complete := in.execution, e.work == done
 	switch {
+	case c.outdated(&c.w, e):
+		c.ends(who, cancelled, cancelled)
 	case e.status == stopping && complete:
 		c.ends(who, succeeded, stopped)
 	case e.status == stopping:
 		c.ends(who, stopped, stopped)
+	case e.skipped && e.stage == gated:
+		c.release(who, skipped)
+		return true
 	case complete:
+		switch c.exit(e, in, c.Gate.success()) {
+		case open:
+			return false
+		case unmet:
+			c.fails(who, c.Gate == successRollsBack)
+			c.answer(in, endRun)
+			return false
+		}
 		c.release(who, succeeded)
 		return true
 	case e.again:
 		c.repeat(e, in)
 		return false
-	case c.AutoRetry && e.stage == 0 && l.auto == 0:
+	case c.AutoRetry && e.stage == 0 && !e.retried:
+		e.retried = true
 		l.auto++
 		c.repeat(e, in)
 		return false
 	default:
-		c.fails(who)
+		conditional := c.Gate == failureRollsBack && e.stage == gated
+		v := c.exit(e, in, conditional)
+		if v == open {
+			return false
+		}
+		c.fails(who, c.AutoBack && e.stage == 1 && v == met && (conditional || c.Gate == unconditional))
 	}
 	c.answer(in, endRun)
 	return false
@@ -104,18 +128,18 @@ func (c *change) leave(e *execution, in call) bool {
 
 // repeat opens a new attempt of the stage that e is inside (change.repeat).
 func (c *change) repeat(e *execution, in call) {
-	e.again, e.work, e.told = false, untouched, false
+	e.again, e.work, e.told, e.gate = false, untouched, false, gate{}
 	e.repeats++
 	c.answer(in, repeatHere)
 }
 
 // fails ends an execution in its stage, and rolls the stage back if that is
 // wished and can be (change.fails).
-func (c *change) fails(who uint8) {
+func (c *change) fails(who uint8, rollBack bool) {
 	if !c.endHoldsLock {
 		c.release(who, failed)
 	}
-	if back := c.Rollback - 1; c.AutoBack && int(who) != back && c.w.executions[who].stage == 1 && c.startable(&c.w, back) {
+	if back := c.Rollback - 1; rollBack && int(who) != back && c.startable(&c.w, back) {
 		c.restore(uint8(back))
 	}
 	c.end(who, failed)
@@ -134,7 +158,7 @@ func (c *change) release(who uint8, s status) {
 	e := &c.w.executions[who]
 	l := &c.w.locks[e.stage]
 	fence := e.fence
-	e.inside, e.fence = false, 0
+	e.inside, e.fence, e.beside = false, 0, false
 	if l.latest == who+1 {
 		l.latestStatus = s
 	}
@@ -144,7 +168,7 @@ func (c *change) release(who uint8, s status) {
 // runAction starts the action of a stage (change.startAction).
 func (c *change) runAction(e *execution, in call) {
 	outside := in.task.stage() != e.stage || !e.inside
-	if e.status == stopping || outside && !c.unguardedAction {
+	if (e.status == stopping || c.outdated(&c.w, e)) && e.work != running || outside && !c.unguardedAction {
 		c.answer(in, goOn) // an error, which leads to the next Enter as well
 		return
 	}
@@ -171,10 +195,14 @@ func (c *change) report(who uint8, how work) {
 func (c *change) admitted(in admit) {
 	e, l := &c.w.executions[in.execution], &c.w.locks[in.stage]
 	c.holds = in.execution + 1
+	beside := l.mode.parallel()
+	if c.hearsBeside {
+		beside = c.parallel(e)
+	}
 	switch {
 	case e.status.final(), e.inside:
 	case e.entry != in.entry && !c.anyEntry:
-	case !c.parallel() && (l.owner != in.execution+1 || l.fence != in.fence) && !c.anyOwner:
+	case !beside && (l.owner != in.execution+1 || l.fence != in.fence) && !c.anyOwner:
 	case c.frozenToken:
 		waits := e.waits
 		e.waits = in.frozen

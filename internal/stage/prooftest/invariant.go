@@ -23,13 +23,17 @@ var invariants = []invariant{
 	{"I6", "QUEUED: a stage is entered in the order of starts, and nobody is superseded", nil, fifo},
 	{"I7", "SUPERSEDED: no older execution enters a stage after a newer one; LastSeq never decreases", nil, monotoneEntry},
 	{"I8", "an execution has at most one stage and waits for none meanwhile", noHoldAndWait, nil},
-	{"I9", "each grant raises the fence, a stale fence releases nothing, and an action starts only for who is inside", staleFence, fence},
+	{"I9", "each grant of a stage raises the fence, a stale fence releases nothing, and an action starts only for who is inside", staleFence, fence},
 	{"I10", "a stage is left once for each time it was entered, by a call of that time", nil, releaseOnce},
 	{"I12", "an end is final but for a retry, and who has ended neither waits nor owns", endedIsGone, statusMonotone},
 	{"T1", "nobody passes a closed transition but by a retry or a rollback", nil, closedHolds},
 	{"T2", "the reducer's owner and who waits are those that it told of", ownerTells, nil},
 	{"T3", "the run of an execution that has succeeded ends well", nil, successEndsWell},
 	{"T4", "a run that is sent back into a stage finds a way there", nil, backIsThere},
+	{"T5", "a free stage shows who may retry it: the execution that the reducer let in last", freeShowsLast, nil},
+	{"T6", "no action starts of a version that was replaced, but of a PARALLEL one", nil, newestStarts},
+	{"T7", "an execution of the newest version is let in under its mode", nil, ownMode},
+	{"T8", "actions start, and a stage ends well, only as its condition has allowed", gatesHold, gateOpens},
 }
 
 // wrongState returns the first invariant that does not hold in w, or "".
@@ -53,13 +57,10 @@ func (m *model) wrongChange(before *world, mv move, c *change) string {
 }
 
 func mutualExclusion(m *model, w *world) bool {
-	if m.parallel() {
-		return true
-	}
 	var inside [maxStages]bool
 	for i := range w.executions[:m.Executions] {
 		e := &w.executions[i]
-		if !e.inside {
+		if !e.inside || e.beside {
 			continue
 		}
 		l := &w.locks[e.stage]
@@ -126,28 +127,9 @@ func endedIsGone(m *model, w *world) bool {
 	return true
 }
 
-// ownerTells: nobody owns or waits for a stage that is not his.
-func ownerTells(m *model, w *world) bool {
-	for s := range w.locks[:m.Stages] {
-		l := &w.locks[s]
-		if l.owner > 0 && int(w.executions[l.owner-1].stage) != s {
-			return false
-		}
-		for _, x := range l.waiting[:l.queued] {
-			if e := &w.executions[x.execution]; int(e.stage) != s || e.entry != x.entry || e.inside {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // staleFence asks the reducer: the release of a former grant, and that of
 // somebody else, change nothing.
 func staleFence(m *model, w *world) bool {
-	if m.parallel() {
-		return true
-	}
 	for s := range w.locks[:m.Stages] {
 		l := &w.locks[s]
 		if l.owner == 0 {
@@ -157,7 +139,7 @@ func staleFence(m *model, w *world) bool {
 		for _, ev := range [...]stage.Release{
 			{Execution: names[l.owner], Fence: int64(l.fence) - 1}, {Execution: names[other], Fence: int64(l.fence)},
 		} {
-			next, effects := m.reduce(m.state(l), ev)
+			next, effects := m.reduce(m.state(w, l), ev)
 			if len(effects) > 0 || next.Owner != names[l.owner] || next.Fence != int64(l.fence) || len(next.Waiting) != int(l.queued) {
 				return m.Executions == 1 && ev.Fence == int64(l.fence)
 			}
@@ -166,15 +148,15 @@ func staleFence(m *model, w *world) bool {
 	return true
 }
 
-func newestWaitingWins(m *model, _ *world, _ move, c *change) bool {
-	if m.Mode != pipeline.Superseded {
-		return true
-	}
+func newestWaitingWins(_ *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
+		if !s.in(pipeline.Superseded) {
+			continue
+		}
 		for _, f := range s.effects {
 			switch f := f.(type) {
 			case stage.Grant:
-				if !mayPass(s) && s.after.queued > 0 {
+				if !f.Free && !mayPass(s) && s.after.queued > 0 {
 					return false
 				}
 			case stage.Supersede:
@@ -201,16 +183,20 @@ func newerThan(s stepped, seq uint8) bool {
 	return false
 }
 
-func fifo(m *model, _ *world, _ move, c *change) bool {
-	if m.Mode != pipeline.Queued {
-		return true
-	}
+// An execution that runs a PARALLEL version may come after a newer one.
+func fifo(_ *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
+		if !s.in(pipeline.Queued) {
+			continue
+		}
 		top := s.before.top
 		for _, f := range s.effects {
 			g, ok := f.(stage.Grant)
 			if !ok {
 				return false
+			}
+			if g.Free {
+				continue
 			}
 			if uint8(g.Seq) < top || !mayPass(s) && s.after.queued > 0 && s.after.first() < uint8(g.Seq) {
 				return false
@@ -230,6 +216,9 @@ func (l *lock) first() uint8 {
 	return least
 }
 
+// in reports whether the stage has a mode, after what happened.
+func (s *stepped) in(mode pipeline.Mode) bool { return lockModes[s.after.mode] == mode }
+
 // mayPass reports whether an event lets somebody in past those who wait, and
 // past a closed transition.
 func mayPass(s stepped) bool {
@@ -240,13 +229,13 @@ func mayPass(s stepped) bool {
 	return false
 }
 
-func monotoneEntry(m *model, _ *world, _ move, c *change) bool {
+func monotoneEntry(_ *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
 		if s.after.lastSeq < s.before.lastSeq {
 			return false
 		}
 		for _, f := range s.effects {
-			if g, ok := f.(stage.Grant); ok && m.Mode == pipeline.Superseded && uint8(g.Seq) < s.before.top {
+			if g, ok := f.(stage.Grant); ok && !g.Free && s.in(pipeline.Superseded) && uint8(g.Seq) < s.before.top {
 				return false
 			}
 		}
@@ -258,7 +247,7 @@ func fence(m *model, _ *world, _ move, c *change) bool {
 	for _, s := range c.stepped {
 		last := s.before.fence
 		for _, f := range s.effects {
-			if g, ok := f.(stage.Grant); ok {
+			if g, ok := f.(stage.Grant); ok && (!g.Free || s.after.mode.parallel()) {
 				if uint8(g.Fence) <= last {
 					return false
 				}
@@ -270,7 +259,7 @@ func fence(m *model, _ *world, _ move, c *change) bool {
 		}
 	}
 	if d := c.decided; d != nil && d.call.task.acts() {
-		owns := m.parallel() || d.lock.owner == d.call.execution+1 && d.lock.fence == d.before.fence
+		owns := d.before.beside || d.lock.owner == d.call.execution+1 && d.lock.fence == d.before.fence
 		return owns && d.before.inside && d.before.stage == d.call.task.stage() && !d.before.status.final()
 	}
 	return true
@@ -289,36 +278,6 @@ func statusMonotone(m *model, before *world, mv move, c *change) bool {
 		old, now := before.executions[i].status, c.w.executions[i].status
 		if old != now && old.final() && mv.kind != retry || old == stopping && now == inProgress {
 			return false
-		}
-	}
-	return true
-}
-
-// A rollback is excepted: an error cuts its run short behind its stage.
-func successEndsWell(m *model, before *world, mv move, _ *change) bool {
-	if mv.kind != deliverAnswer || answers(mv.b&15) != endRun {
-		return true
-	}
-	e := &before.executions[mv.a]
-	return e.status != succeeded || mv.b>>4 != e.run || m.rollback(int(mv.a))
-}
-
-func backIsThere(m *model, before *world, mv move, _ *change) bool {
-	if mv.kind != deliverAnswer || answers(mv.b&15) != repeatHere {
-		return true
-	}
-	return m.wayBack(before.executions[mv.a].runs[mv.b>>4].at)
-}
-
-func closedHolds(_ *model, _ *world, _ move, c *change) bool {
-	for _, s := range c.stepped {
-		if !s.after.disabled || mayPass(s) {
-			continue
-		}
-		for _, f := range s.effects {
-			if _, ok := f.(stage.Grant); ok {
-				return false
-			}
 		}
 	}
 	return true

@@ -6,7 +6,7 @@ func (w *world) die(who, r uint8) {
 	e := &w.executions[who]
 	e.runs[r].answers = 0
 	if r == e.run {
-		e.told, e.waits = false, false
+		e.told, e.waits, e.gate.told = false, false, false
 	}
 	if w.zombie.execution == who && w.zombie.run == r {
 		w.zombie.live = false
@@ -58,6 +58,9 @@ func (m *model) hear(w *world, who, r uint8, a answers) {
 	case a == repeatHere && m.wayBack(run.at):
 		run.visit++
 		w.enterTask(who, r, acting(i-1))
+	case a == skipStage && i == gated && m.Gate == entrySkips && run.at == entering(i):
+		run.visit = 0
+		w.enterTask(who, r, entering(i+1))
 	default:
 		w.endRun(who, r)
 	}

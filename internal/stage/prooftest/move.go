@@ -16,6 +16,9 @@ const (
 	deliverStop
 	sweep
 	enable
+	settle
+	settleFormer
+	ruleHolds
 
 	firstFault
 	disable
@@ -31,6 +34,10 @@ const (
 	comeLate        // what lingers
 	admitTwice
 	giveUp
+	ruleFails
+	override
+	update
+	cutShort
 	loseAdmit  // only in a protocol that has no outbox
 	loseAnswer // likewise
 )
@@ -40,6 +47,8 @@ var kinds = [...]string{
 	deliverStop: "abort", sweep: "sweep", enable: "enable", disable: "disable", stopAndWait: "stop", stopNow: "abandon",
 	workFails: "fail", retry: "retry", retryBeside: "retry what failed of", kill: "kill", recall: "recall", recallLingering: "recall, the former call lingers",
 	callLingering: "call, which comes again", comeLate: "late call", admitTwice: "admit, which comes again", giveUp: "give up",
+	update: "update the pipeline", settle: "the update goes on", settleFormer: "the update before goes on", cutShort: "the update is cut short",
+	ruleHolds: "the rule holds for", ruleFails: "the rule fails for", override: "override the condition for",
 	loseAdmit: "lose admit", loseAnswer: "lose answer", firstFault: "",
 }
 
@@ -51,6 +60,10 @@ type move struct {
 }
 
 func (m move) progress() bool { return m.kind < firstFault }
+
+// run and answer are those of a move that is about an answer.
+func (m move) run() uint8      { return m.b >> 5 }
+func (m move) answer() answers { return answers(m.b & 31) }
 
 // String tells m as seen from the world it is played in.
 func (m move) describe(w *world) string {
@@ -66,9 +79,11 @@ func (m move) describe(w *world) string {
 	case callTask, callLingering, recall, recallLingering, kill, giveUp:
 		return fmt.Sprintf("%s %s, run %d, at %s", kinds[m.kind], who(m.a), m.b+1, w.executions[m.a].runs[m.b].at)
 	case deliverAnswer, loseAnswer:
-		return fmt.Sprintf("%s %s, run %d, at %s: %s", kinds[m.kind], who(m.a), m.b/16+1, w.executions[m.a].runs[m.b/16].at, answers(m.b%16))
+		return fmt.Sprintf("%s %s, run %d, at %s: %s", kinds[m.kind], who(m.a), m.run()+1, w.executions[m.a].runs[m.run()].at, m.answer())
 	case start, deliverStop:
 		return fmt.Sprintf("%s %s, run %d", kinds[m.kind], who(m.a), m.b+1)
+	case update, settle, settleFormer, cutShort:
+		return kinds[m.kind]
 	}
 	return kinds[m.kind] + " " + who(m.a)
 }
@@ -84,7 +99,7 @@ func (t task) String() string {
 }
 
 func (a answers) String() string {
-	return map[answers]string{goOn: "go on", endRun: "end", beginAt: "begin at its stage", repeatHere: "repeat the stage"}[a]
+	return map[answers]string{goOn: "go on", endRun: "end", beginAt: "begin at its stage", repeatHere: "repeat the stage", skipStage: "skip the stage"}[a]
 }
 
 // spend takes one of a fault away.
@@ -127,7 +142,7 @@ func (m *model) moves(ms []move, w *world) []move {
 	if w.lingers {
 		ms = append(ms, move{kind: comeLate})
 	}
-	return ms
+	return m.movesOfPipeline(ms, w)
 }
 
 // movesOf appends what can happen to execution i.
@@ -145,6 +160,15 @@ func (m *model) movesOf(ms []move, w *world, i uint8) []move {
 			ms = append(ms, move{kind: workFails, a: i})
 		}
 	}
+	if e.gate.verdict == open && e.inside {
+		ms = append(ms, move{kind: ruleHolds, a: i})
+		if left.Fail > 0 {
+			ms = append(ms, move{kind: ruleFails, a: i})
+		}
+	}
+	if left.Override > 0 && m.overridable(w, e) {
+		ms = append(ms, move{kind: override, a: i})
+	}
 	if !m.noReaper && e.runs[e.run].at == over && (!e.status.final() || m.blindStatus && e.status != failed) {
 		ms = append(ms, move{kind: sweep, a: i})
 	}
@@ -157,7 +181,7 @@ func (m *model) movesOf(ms []move, w *world, i uint8) []move {
 	if left.Retry > 0 && (e.status == failed || e.status == stopped) && e.run+1 < maxRuns {
 		ms = append(ms, move{kind: retry, a: i})
 	}
-	if left.Retry > 0 && e.repeatable() && !m.retryRunning {
+	if left.Retry > 0 && m.repeatable(w, e) && !m.retryRunning {
 		ms = append(ms, move{kind: retryBeside, a: i})
 	}
 	for r := range e.run + 1 {
@@ -179,13 +203,13 @@ func (m *model) movesOfRun(ms []move, w *world, i, r uint8) []move {
 	if !run.at.open() {
 		return ms
 	}
-	for a := goOn; a <= repeatHere; a <<= 1 {
+	for a := goOn; a <= skipStage; a <<= 1 {
 		if run.answers&a == 0 {
 			continue
 		}
-		ms = append(ms, move{kind: deliverAnswer, a: i, b: r<<4 | uint8(a)})
+		ms = append(ms, move{kind: deliverAnswer, a: i, b: r<<5 | uint8(a)})
 		if m.answerOutside {
-			ms = append(ms, move{kind: loseAnswer, a: i, b: r<<4 | uint8(a)})
+			ms = append(ms, move{kind: loseAnswer, a: i, b: r<<5 | uint8(a)})
 		}
 	}
 	canLinger := left.Linger > 0 && !w.lingers
@@ -208,98 +232,4 @@ func (m *model) movesOfRun(ms []move, w *world, i, r uint8) []move {
 		add(giveUp)
 	}
 	return ms
-}
-
-// play returns the world after mv. It is not ok when mv was refused and
-// changes nothing.
-func (m *model) play(from *world, mv move) (c change, ok bool) {
-	c = change{model: m, w: *from}
-	w, i, r := &c.w, mv.a, mv.b
-	switch mv.kind {
-	case arrive:
-		c.arrive(i)
-	case start:
-		w.enterTask(i, r, entering(0))
-	case callTask, callLingering:
-		in := w.call(i, r)
-		w.executions[i].runs[r].called = false
-		if mv.kind == callLingering {
-			w.left.spend(&w.left.Linger)
-			w.linger(i, r)
-		}
-		c.called(in)
-	case comeLate:
-		in := w.zombie
-		w.zombie, w.lingers = call{}, false
-		c.called(in)
-	case workEnds:
-		c.report(i, done)
-	case workFails:
-		w.left.spend(&w.left.Fail)
-		c.report(i, broken)
-	case deliverAnswer:
-		m.hear(w, i, r>>4, answers(r&15))
-	case deliverAdmit, admitTwice:
-		a := w.admits[i]
-		if mv.kind == admitTwice {
-			w.left.spend(&w.left.Twice)
-		} else {
-			w.drop(i)
-		}
-		c.admitted(a)
-	case deliverStop:
-		if w.executions[i].runs[r].stop = false; w.executions[i].runs[r].at.open() {
-			w.endRun(i, r)
-		}
-	case sweep:
-		c.ended(i)
-	case enable:
-		c.toggle(i, true)
-	case disable:
-		w.left.spend(&w.left.Disable)
-		c.toggle(i, false)
-	case stopAndWait, stopNow:
-		w.left.spend(&w.left.Stop)
-		c.stop(i, mv.kind == stopNow)
-	case retry:
-		w.left.spend(&w.left.Retry)
-		return c, c.retry(i)
-	case retryBeside:
-		w.left.spend(&w.left.Retry)
-		c.retryBeside(i)
-	default:
-		c.fault(mv)
-	}
-	return c, true
-}
-
-// fault is what the adversary does to machines and messages.
-func (c *change) fault(mv move) {
-	w, i, r := &c.w, mv.a, mv.b
-	run := &w.executions[i].runs[r&(maxRuns-1)]
-	switch mv.kind {
-	case kill:
-		w.left.spend(&w.left.Kill)
-		if run.called && !w.lingers {
-			w.linger(i, r)
-		}
-		w.endRun(i, r)
-	case recall, recallLingering:
-		w.left.spend(&w.left.Recall)
-		if mv.kind == recallLingering {
-			w.left.spend(&w.left.Linger)
-			w.linger(i, r)
-		}
-		w.enterTask(i, r, run.at)
-	case giveUp:
-		w.left.spend(&w.left.GiveUp)
-		if run.called && !w.lingers {
-			w.linger(i, r)
-		}
-		w.enterTask(i, r, entering(run.at.stage()+1))
-	case loseAdmit:
-		w.drop(i)
-	case loseAnswer:
-		w.executions[i].runs[r>>4].answers &^= answers(r & 15)
-	}
 }

@@ -26,6 +26,7 @@ var (
 	rolling     = Config{Mode: pipeline.Superseded, Executions: 3, Stages: 2, Rollback: 3}
 	queueing    = Config{Mode: pipeline.Queued, Executions: 2, Stages: 2}
 	crowd       = Config{Mode: pipeline.Queued, Executions: 3, Stages: 2}
+	changing    = Config{Mode: pipeline.Queued, Executions: 2, Stages: 2, Updates: back}
 )
 
 // with returns c with faults.
@@ -57,6 +58,9 @@ var mutants = []mutant{
 	{"who is superseded is not told", superseding, func(r *rules) { r.silentDismissal = true }, "I3", ""},
 	{"retry does not look who entered", queueing.with(Faults{Total: 2, Fail: 1, Retry: 1}), func(r *rules) { r.retryAnybody = true }, "", "the reducer does; the mutant of both is caught"},
 	{"retry does not look who entered, nor does the reducer", queueing.with(Faults{Total: 2, Fail: 1, Retry: 1}), func(r *rules) { r.retryAnybody = true; r.reduce = retriesAnybody }, "I6", ""},
+	{"a repeated call need not wait for the entry condition", Config{Mode: pipeline.Queued, Executions: 1, Stages: 2, Gate: entryFails}.with(Faults{Total: 1, Recall: 1}), func(r *rules) { r.gateBlind = true }, "T8", ""},
+	{"a gate does not know who waits to leave", Config{Mode: pipeline.Queued, Executions: 1, Stages: 2, Gate: successFails}, func(r *rules) { r.gateForgets = true }, "I3", ""},
+	{"a version that was replaced goes on", changing.with(Faults{Total: 1, Cut: 1}), func(r *rules) { r.anyVersion = true }, "T6", ""},
 
 	// Of the reducer.
 	{"grants to the oldest", superseding, func(r *rules) { r.reduce = supersedesNobody }, "I4", ""},
@@ -68,6 +72,9 @@ var mutants = []mutant{
 	{"any fence releases", queueing, func(r *rules) { r.reduce = anyFence }, "I9", ""},
 	{"a closed transition is open", queueing.with(Faults{Total: 1, Disable: 1}), func(r *rules) { r.reduce = opensAll }, "T1", ""},
 	{"a rollback takes a place of its own in the order", rolling, func(r *rules) { r.reduce = restoresByNumber }, "I5", ""},
+	{"a stage keeps its mode", changing, func(r *rules) { r.reduce = keepsMode }, "T7", ""},
+	{"who goes beside the others raises the fence", changing, func(r *rules) { r.reduce = fenceBeside }, "I9", ""},
+	{"who goes beside the others takes the stage", changing, func(r *rules) { r.reduce = takesBeside }, "I1", ""},
 	{"two owners", queueing, func(r *rules) { r.reduce = locksNothing }, "I1", ""},
 }
 
@@ -77,7 +84,7 @@ func TestMutants(t *testing.T) {
 	caught, states, began := 0, 0, time.Now()
 	for _, mu := range mutants {
 		t.Run(mu.name, func(t *testing.T) {
-			m := &model{mu.config, repaired}
+			m := &model{mu.config, production}
 			mu.mutate(&m.rules)
 			r := m.explore(1e6)
 			states += r.States
@@ -180,6 +187,36 @@ func fenceOne(s stage.State, ev stage.Event) (stage.State, []stage.Effect) {
 		if g, ok := e.(stage.Grant); ok {
 			next.Fence, g.Fence = 1, 1
 			effects[i] = g
+		}
+	}
+	return next, effects
+}
+
+// keepsMode never changes the mode of a stage.
+func keepsMode(s stage.State, ev stage.Event) (stage.State, []stage.Effect) {
+	if _, ok := ev.(stage.SetMode); ok {
+		return s, nil
+	}
+	return stage.Step(s, ev)
+}
+
+// fenceBeside raises the fence with every grant.
+func fenceBeside(s stage.State, ev stage.Event) (stage.State, []stage.Effect) {
+	next, effects := stage.Step(s, ev)
+	for _, e := range effects {
+		if g, ok := e.(stage.Grant); ok && g.Free && next.Mode != pipeline.Parallel {
+			next.Fence++
+		}
+	}
+	return next, effects
+}
+
+// takesBeside makes an owner of everybody that it lets in.
+func takesBeside(s stage.State, ev stage.Event) (stage.State, []stage.Effect) {
+	next, effects := stage.Step(s, ev)
+	for _, e := range effects {
+		if g, ok := e.(stage.Grant); ok && g.Free && next.Mode != pipeline.Parallel {
+			next.Owner, next.OwnerSeq = g.Execution, g.Seq
 		}
 	}
 	return next, effects

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
@@ -21,6 +20,9 @@ func (w *twin) compare(want *world) string {
 			return fmt.Sprintf("stage %d is\n%+v; the model says\n%+v", i, a, b)
 		}
 	}
+	if got.pipeline != want.pipeline {
+		return fmt.Sprintf("the pipeline is\n%+v; the model says\n%+v", got.pipeline, want.pipeline)
+	}
 	if got.admits != want.admits || got.admitted != want.admitted {
 		return fmt.Sprintf("the outbox has the admits\n%+v; the model says\n%+v", got.admits[:got.admitted], want.admits[:want.admitted])
 	}
@@ -31,6 +33,12 @@ func (w *twin) compare(want *world) string {
 // from it.
 func (w *twin) observed(want *world) (got world) {
 	w.identify()
+	p, err := w.svc.Records.Pipeline(w.t.Context(), "app")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	got.pipeline = want.pipeline
+	got.pipeline.version = uint8(p.Value.Version - 1)
 	for i, id := range w.ids {
 		if id == "" {
 			continue
@@ -59,29 +67,42 @@ func (w *twin) index(id string) uint8 {
 
 var statuses = map[pipeline.Status]status{
 	pipeline.InProgress: inProgress, pipeline.Stopping: stopping, pipeline.Stopped: stopped,
-	pipeline.Failed: failed, pipeline.Succeeded: succeeded, pipeline.SupersededExecution: superseded,
+	pipeline.Failed: failed, pipeline.Succeeded: succeeded, pipeline.SupersededExecution: superseded, pipeline.Cancelled: cancelled, pipeline.Skipped: skipped,
 }
 
 var works = map[pipeline.Status]work{
 	pipeline.InProgress: running, pipeline.Succeeded: done, pipeline.Failed: broken, pipeline.Abandoned: abandoned,
 }
 
+var verdicts = map[pipeline.Status]verdict{
+	pipeline.InProgress: open, pipeline.Succeeded: met, pipeline.Failed: unmet, pipeline.Overridden: overridden,
+	pipeline.Abandoned: cut, pipeline.Cancelled: cut,
+}
+
 func (w *twin) executionOf(who uint8, want *execution) execution {
 	r := w.execution(who)
 	e := execution{
 		status: statuses[r.Status], stage: uint8(r.Stage), inside: r.Inside, fence: uint8(r.Fence), entry: uint8(r.Entry),
-		abandon: r.Stop != nil && r.Stop.Abandon, again: r.Again, run: want.run, repeats: want.repeats,
+		abandon: r.Stop != nil && r.Stop.Abandon, again: r.Again, retried: len(r.Retried) > 0, run: want.run, repeats: want.repeats,
+		version: uint8(r.Version - 1), cancel: r.Cancel, beside: want.beside, skipped: slices.Contains(r.Skipped, stageName(gated)), outside: r.Outside && r.Mode == pipeline.Parallel,
 	}
 	for i := range want.run + 1 {
 		e.runs[i] = w.runOf(w.runName(who, i))
 		e.runs[i].visit = want.runs[i].visit
 	}
 	var open string
-	if run := w.runs[r.Run]; run != nil && run.state.Status == machine.Running {
-		open = run.task.Token
+	if w.running(r.Run) {
+		open = w.tasks[r.Run].Token
 	}
 	if a := w.action(who); a != nil {
 		e.work, e.told = works[a.Status], a.Token == open && open != ""
+	}
+	if r.Stage == gated && w.m.Gate != unconditional {
+		g, err := w.svc.Records.Gate(w.t.Context(), r.ID, r.Attempt, stageName(gated), gateKind(w.m.Gate))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		e.gate = gate{verdicts[g.Value.Status], g.Value.Token == open && open != ""}
 	}
 	waiter, err := w.svc.Records.Waiter(w.t.Context(), r.ID, stageName(uint8(r.Stage)))
 	if err != nil {
@@ -98,17 +119,17 @@ func (w *twin) runOf(name string) (r run) {
 		}
 		r.stop = r.stop || len(o.Stops) > 0 && o.Stops[0].Run == name
 	}
-	known := w.runs[name]
+	known := w.tasks[name]
 	if known == nil {
 		return r
 	}
-	if known.state.Status != machine.Running {
+	if !w.running(name) {
 		r.at = over
 		return r
 	}
-	r.at, r.called = taskOf(known.task, w.m.Stages), known.called
+	r.at, r.called = taskOf(known.Invoke, w.m.Stages), known.called
 	for _, o := range w.outbox {
-		if len(o.Answers) > 0 && o.Answers[0].Token == known.task.Token {
+		if len(o.Answers) > 0 && o.Answers[0].Token == known.Token {
 			r.answers |= kindOf(o.Answers[0], r.at.acts())
 		}
 	}
@@ -123,6 +144,7 @@ func (w *twin) lockOf(i uint8) lock {
 	}
 	v := s.Value.Lock
 	l := lock{
+		mode:     lockModeOf(v.Mode),
 		disabled: v.Disabled, owner: w.index(v.Owner), ownerSeq: w.seqs[v.OwnerSeq], fence: uint8(v.Fence), lastSeq: w.seqs[v.LastSeq],
 		lastExec: w.index(v.LastExec), lastEntry: uint8(v.LastEntry), queued: uint8(len(v.Waiting)), auto: uint8(s.Value.Retries.Auto),
 	}

@@ -28,7 +28,7 @@ func (s *search) overlap(w *world, moves []move, add func(*change, [2]move, bool
 // transacts reports whether moves of k are transactions.
 func transacts(k kind) bool {
 	switch k {
-	case arrive, callTask, workEnds, deliverAdmit, sweep, enable, disable, stopAndWait, stopNow, workFails, retry, retryBeside, comeLate:
+	case arrive, callTask, workEnds, deliverAdmit, sweep, enable, disable, stopAndWait, stopNow, workFails, retry, retryBeside, comeLate, ruleHolds, ruleFails, override, update, settle, settleFormer:
 		return true
 	}
 	return false

@@ -37,7 +37,7 @@ func field[T ~uint8](c *codec, v *T, width uint) {
 	c.at += width // at most 64
 }
 
-func flag(c *codec, v *bool) {
+func bit(c *codec, v *bool) {
 	if c.read {
 		*v = c.word>>c.at&1 == 1
 	} else if *v {
@@ -64,7 +64,7 @@ func (m *model) pack(w, base *world, of state) state {
 		}
 	}
 	at += m.Stages
-	if w.admits != base.admits {
+	if w.admits != base.admits || w.pipeline != base.pipeline {
 		var c codec
 		w.outbox(&c)
 		of[at] = c.word
@@ -99,16 +99,20 @@ func (w *world) outbox(c *codec) {
 		field(c, &a.stage, 2)
 		field(c, &a.entry, 3)
 		field(c, &a.fence, 4)
-		flag(c, &a.frozen)
+		bit(c, &a.frozen)
 	}
+	field(c, &w.pipeline.version, 2)
+	field(c, &w.pipeline.settled, 4)
+	bit(c, &w.pipeline.cut)
+	field(c, &w.pipeline.former, 4)
 }
 
 func (w *world) adversary(c *codec) {
-	flag(c, &w.lingers)
+	bit(c, &w.lingers)
 	field(c, &w.zombie.execution, 2)
 	field(c, &w.zombie.run, 1)
 	field(c, &w.zombie.task, 4)
-	flag(c, &w.zombie.live)
+	bit(c, &w.zombie.live)
 	field(c, &w.zombie.visit, 3)
 	field(c, &w.left.Total, 4)
 	for _, n := range w.left.each() {
@@ -119,28 +123,37 @@ func (w *world) adversary(c *codec) {
 func (e *execution) fields(c *codec) {
 	field(c, &e.status, 3)
 	field(c, &e.stage, 2)
-	flag(c, &e.inside)
+	bit(c, &e.inside)
 	field(c, &e.fence, 4)
 	field(c, &e.entry, 3)
 	field(c, &e.run, 1)
 	field(c, &e.work, 3)
-	flag(c, &e.told)
-	flag(c, &e.waits)
-	flag(c, &e.abandon)
-	flag(c, &e.again)
+	bit(c, &e.told)
+	bit(c, &e.waits)
+	bit(c, &e.abandon)
+	bit(c, &e.outside)
+	bit(c, &e.again)
+	bit(c, &e.retried)
 	field(c, &e.repeats, 3)
+	field(c, &e.version, 2)
+	bit(c, &e.cancel)
+	bit(c, &e.beside)
+	field(c, &e.gate.verdict, 3)
+	bit(c, &e.gate.told)
+	bit(c, &e.skipped)
 	for i := range e.runs {
 		r := &e.runs[i]
 		field(c, &r.at, 4)
-		flag(c, &r.called)
-		field(c, &r.answers, 4)
-		flag(c, &r.stop)
+		bit(c, &r.called)
+		field(c, &r.answers, 5)
+		bit(c, &r.stop)
 		field(c, &r.visit, 3)
 	}
 }
 
 func (l *lock) fields(c *codec) {
-	flag(c, &l.disabled)
+	field(c, &l.mode, 2)
+	bit(c, &l.disabled)
 	field(c, &l.owner, 3)
 	field(c, &l.ownerSeq, 3)
 	field(c, &l.fence, 4)
@@ -153,7 +166,7 @@ func (l *lock) fields(c *codec) {
 		field(c, &l.waiting[i].entry, 3)
 	}
 	field(c, &l.latest, 3)
-	field(c, &l.latestStatus, 3)
-	field(c, &l.auto, 1)
+	field(c, &l.latestStatus, 4)
+	field(c, &l.auto, 2)
 	field(c, &l.top, 3)
 }

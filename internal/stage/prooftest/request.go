@@ -5,8 +5,6 @@ import (
 	"github.com/sluice-ci/sluice/internal/stage"
 )
 
-func (m *model) parallel() bool { return m.Mode == pipeline.Parallel }
-
 // arrive starts an execution (Service.StartExecution, change.begin), or a
 // rollback (Service.RollbackStage).
 func (c *change) arrive(who uint8) {
@@ -16,7 +14,7 @@ func (c *change) arrive(who uint8) {
 	}
 	c.holds = who + 1
 	e := &c.w.executions[who]
-	e.status, e.runs[0].at = inProgress, asked
+	e.status, e.runs[0].at, e.version = inProgress, asked, c.w.pipeline.version
 	c.enqueue(who, 0)
 }
 
@@ -27,7 +25,8 @@ func (c *change) restore(who uint8) {
 	c.holds = who + 1
 	*e = execution{status: inProgress, stage: 1, entry: 1}
 	e.runs[0].at = asked
-	c.step(1, stage.Restore{Waiter: waiterOf(who, 1)})
+	c.use(1, c.Mode)
+	c.step(1, stage.Restore{Waiter: c.waiter(&c.w, who, 1)})
 	c.holds = holds
 }
 
@@ -55,8 +54,8 @@ func (m *model) startable(w *world, who int) bool {
 		return m.mayArrive(w, who)
 	}
 	for i := range w.executions[:m.Executions] {
-		if e := &w.executions[i]; !m.rollback(i) && (e.status == succeeded || e.stage > 1) {
-			return w.locks[1].owner == 0 && !m.parallel()
+		if e := &w.executions[i]; !m.rollback(i) && !e.skipped && (e.status == succeeded || e.stage > 1) {
+			return w.locks[1].owner == 0 && m.Mode != pipeline.Parallel
 		}
 	}
 	return false
@@ -81,16 +80,25 @@ func (c *change) halt(who uint8, abandon bool, s status) {
 	e := &c.w.executions[who]
 	switch {
 	case !e.inside:
+		l := &c.w.locks[e.stage]
+		granted := l.owner == who+1           // it has not heard of it, and ends inside
+		e.outside = c.parallel(e) && !granted // in the other modes the lock tells
 		c.dismiss(who, s)
+		if granted && !c.endsUnseen {
+			c.enters(who, l, s)
+		}
 		if !c.stopKeepsPlace {
 			c.step(e.stage, stage.Remove{Execution: names[who+1]})
 		}
+	case c.cutGate(who, s):
 	case abandon:
 		if e.work == running { // abandonActions
 			e.work, e.told = abandoned, false
 		}
 		e.runs[e.run].stop = true
 		c.ends(who, s, s)
+	case e.status == stopping && c.w.locks[e.stage].latest == who+1:
+		c.w.locks[e.stage].latestStatus = stopping
 	}
 }
 
@@ -110,16 +118,16 @@ func (c *change) retry(who uint8) bool {
 	e := &c.w.executions[who]
 	l := &c.w.locks[e.stage]
 	c.holds = who + 1
-	old := !c.parallel() && !c.retryAnybody && (l.latest != who+1 || l.latestStatus != failed && l.latestStatus != stopped)
-	if e.status != failed && e.status != stopped || l.latest == 0 || old {
+	old := !c.parallel(e) && !c.retryAnybody && (l.latest != who+1 || l.latestStatus != failed && l.latestStatus != stopped)
+	if e.version != c.w.pipeline.version || e.outside || e.status != failed && e.status != stopped || old {
 		return false
 	}
 	e.status, e.abandon = inProgress, false
-	e.work, e.told, e.waits, e.repeats = untouched, false, false, 0
+	e.work, e.told, e.waits, e.repeats, e.gate = untouched, false, false, 0, gate{}
 	e.run++
 	e.entry++
 	e.runs[e.run].at = asked
-	at := waiterOf(who, e.entry)
+	at := c.waiter(&c.w, who, e.entry)
 	if c.rollback(int(who)) {
 		at.Seq = int64(l.lastSeq)
 	}
@@ -131,9 +139,12 @@ func (c *change) retry(who uint8) bool {
 func (c *change) retryBeside(who uint8) { c.w.executions[who].again = true }
 
 // repeatable reports whether that request would be accepted.
-func (e *execution) repeatable() bool {
-	return e.status == inProgress && e.inside && !e.again && e.work == broken
+func (m *model) repeatable(w *world, e *execution) bool {
+	return e.version == w.pipeline.version && e.status == inProgress && e.inside && !e.again && e.work == broken
 }
 
 // toggle opens or closes the way into a stage (Service.SetTransition).
-func (c *change) toggle(i uint8, enabled bool) { c.step(i, stage.SetEnabled{Enabled: enabled}) }
+func (c *change) toggle(i uint8, enabled bool) {
+	c.use(i, c.modeOf(c.w.pipeline.version))
+	c.step(i, stage.SetEnabled{Enabled: enabled})
+}

@@ -1,6 +1,8 @@
 package prooftest
 
 import (
+	"slices"
+
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/stage"
 )
@@ -24,6 +26,8 @@ const (
 	failed
 	succeeded
 	superseded
+	cancelled
+	skipped // of a stage only
 )
 
 func (s status) final() bool { return s >= stopped }
@@ -67,6 +71,7 @@ const (
 	endRun                         // an error that nobody catches
 	beginAt                        // Sluice.At.<stage of the execution>
 	repeatHere                     // Sluice.Retry
+	skipStage                      // Sluice.Skip
 )
 
 // A run is a machine run.
@@ -91,8 +96,15 @@ type execution struct {
 	told    bool  // the action's record has the token of the open task
 	waits   bool  // the waiter's record has the token of the open task
 	abandon bool
+	outside bool  // it ended while it waited, in PARALLEL
 	again   bool  // somebody asked for a retry while it was inside
+	retried bool  // it has had its automatic retry
 	repeats uint8 // how often its current run was sent back into its stage
+	version uint8 // of the pipeline, that it runs
+	cancel  bool  // it was told that the pipeline was updated
+	beside  bool  // it is inside its stage and holds nothing; the world's own memory
+	gate    gate
+	skipped bool // its entry condition left the gated stage out
 	runs    [maxRuns]run
 }
 
@@ -102,8 +114,10 @@ type waiter struct{ execution, entry uint8 }
 // A lock is what record.Stage says: a stage.State, the latest execution that
 // was seen to enter, and the automatic retries of it. An execution is named by
 // its index plus 1; 0 is nobody. Top is the world's own memory: the highest
-// sequence number that was ever granted the stage.
+// sequence number that was ever granted the stage, those of executions that
+// are PARALLEL left out.
 type lock struct {
+	mode         lockMode
 	disabled     bool
 	owner        uint8
 	ownerSeq     uint8
@@ -118,6 +132,16 @@ type lock struct {
 	auto         uint8
 	top          uint8
 }
+
+// lockMode is the mode of a stage; the first is that of one that nobody has
+// used.
+type lockMode uint8
+
+var lockModes = [...]pipeline.Mode{"", pipeline.Superseded, pipeline.Queued, pipeline.Parallel}
+
+func lockModeOf(m pipeline.Mode) lockMode { return lockMode(slices.Index(lockModes[:], m)) }
+
+func (l lockMode) parallel() bool { return lockModes[l] == pipeline.Parallel }
 
 // An admit is a record.Admit in the outbox. It also has what only a broken
 // protocol looks at: whether its token is that of the open task.
@@ -143,7 +167,17 @@ type world struct {
 	admitted   uint8 // how many of admits count
 	zombie     call
 	lingers    bool // zombie is under way
+	pipeline   newest
 	left       Faults
+}
+
+// newest is the version of the pipeline that new executions run, and how far
+// its update has come; see update.go.
+type newest struct {
+	version uint8
+	settled uint8 // the next step of its update, counted from 1; 0 when there is none
+	cut     bool  // who did the steps is gone
+	former  uint8 // the next step of the update before, which goes on beside this one; 0 when there is none
 }
 
 // Faults says how many of each fault the adversary may still play, and how
@@ -152,11 +186,12 @@ type Faults struct {
 	Total                               uint8
 	Disable, Stop, Fail, Retry          uint8
 	Kill, Recall, Linger, Twice, GiveUp uint8
+	Cut, Override                       uint8
 }
 
 // each returns the number of each kind.
-func (f *Faults) each() [9]*uint8 {
-	return [...]*uint8{&f.Disable, &f.Stop, &f.Fail, &f.Retry, &f.Kill, &f.Recall, &f.Linger, &f.Twice, &f.GiveUp}
+func (f *Faults) each() [11]*uint8 {
+	return [...]*uint8{&f.Disable, &f.Stop, &f.Fail, &f.Retry, &f.Kill, &f.Recall, &f.Linger, &f.Twice, &f.GiveUp, &f.Cut, &f.Override}
 }
 
 // A Config is what there is in a world and what may go wrong.
@@ -166,9 +201,11 @@ type Config struct {
 	Executions int
 	Stages     int
 	Faults     Faults
-	Rollback   int  // this execution, counted from 1, is a rollback of the second stage
-	AutoRetry  bool // the first stage has onFailure RETRY
-	AutoBack   bool // the second stage has onFailure ROLLBACK, and Rollback follows from nothing else
+	Updates    []pipeline.Mode // of the versions that follow; each update spends none of Faults
+	Rollback   int             // this execution, counted from 1, is a rollback of the second stage
+	AutoRetry  bool            // the first stage has onFailure RETRY
+	AutoBack   bool            // the second stage rolls itself back, by onFailure ROLLBACK or as Gate says, and Rollback follows from nothing else
+	Gate       condition
 }
 
 // A model is a Config and the protocol it is played by.
@@ -189,23 +226,25 @@ func index(name string) uint8 {
 }
 
 // state returns l as the reducer takes it.
-func (m *model) state(l *lock) stage.State {
+func (m *model) state(in *world, l *lock) stage.State {
 	s := stage.State{
-		Mode: m.Mode, Disabled: l.disabled, Owner: names[l.owner], OwnerSeq: int64(l.ownerSeq), Fence: int64(l.fence),
+		Mode: lockModes[l.mode], Disabled: l.disabled, Owner: names[l.owner], OwnerSeq: int64(l.ownerSeq), Fence: int64(l.fence),
 		LastSeq: int64(l.lastSeq), LastExec: names[l.lastExec], LastEntry: int(l.lastEntry),
 	}
 	for _, w := range l.waiting[:l.queued] {
-		s.Waiting = append(s.Waiting, waiterOf(w.execution, w.entry))
+		s.Waiting = append(s.Waiting, m.waiter(in, w.execution, w.entry))
 	}
 	return s
 }
 
-func waiterOf(i, entry uint8) stage.Waiter {
-	return stage.Waiter{Execution: names[i+1], Seq: int64(i) + 1, Entry: int(entry)}
+// waiter is execution i as it comes to a stage.
+func (m *model) waiter(w *world, i, entry uint8) stage.Waiter {
+	return stage.Waiter{Execution: names[i+1], Seq: int64(i) + 1, Entry: int(entry), Free: m.goesBeside && m.parallel(&w.executions[i])}
 }
 
 // keep writes what the reducer made of l.
 func (l *lock) keep(s stage.State) {
+	l.mode = lockModeOf(s.Mode)
 	l.disabled, l.owner, l.ownerSeq, l.fence = s.Disabled, index(s.Owner), uint8(s.OwnerSeq), uint8(s.Fence)
 	l.lastSeq, l.lastExec, l.lastEntry = uint8(s.LastSeq), index(s.LastExec), uint8(s.LastEntry)
 	l.waiting, l.queued = [maxExecutions]waiter{}, uint8(len(s.Waiting))

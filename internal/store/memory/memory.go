@@ -5,6 +5,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -101,6 +102,34 @@ func (s *Store) Write(ctx context.Context, ops ...store.Op) error {
 		}
 	}
 	return nil
+}
+
+// Clone returns a store that holds the same items now and shares nothing that
+// changes, so that a test can try several futures of one past.
+func (s *Store) Clone() *Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &Store{items: make(map[string]map[string]store.Item, len(s.items))}
+	for pk, items := range s.items {
+		c.items[pk] = maps.Clone(items) // a value, once put, is never written to
+	}
+	return c
+}
+
+// Items returns every item, in the order of keys.
+func (s *Store) Items() []store.Item {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []store.Item
+	for _, items := range s.items {
+		for _, item := range items {
+			all = append(all, clone(item))
+		}
+	}
+	slices.SortFunc(all, func(a, b store.Item) int {
+		return cmp.Or(strings.Compare(a.PK, b.PK), strings.Compare(a.SK, b.SK))
+	})
+	return all
 }
 
 // put writes item. s.mu is held.

@@ -6,9 +6,14 @@
 // stay in a desired state for WaitTime minutes. The public record says little
 // about the latter (Appendix D); the choice is made in [Provider.look] only.
 //
+// [On] tells others, such as deployments of functions, which alarms are on.
+//
 // # IAM
 //
-//	cloudwatch:DescribeAlarms
+//	cloudwatch:DescribeAlarms on every resource
+//
+// CloudWatch tells of a composite alarm only to whoever may see all alarms
+// (API reference, DescribeAlarms), and no name says of which kind an alarm is.
 package alarm
 
 import (
@@ -20,6 +25,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
@@ -63,11 +69,11 @@ func (p *Provider) Start(ctx context.Context, job action.Job) (action.Result, er
 	if err != nil {
 		return fault.Result(fault.Of("ask for the alarm "+s.name, err))
 	}
-	state, err := ask(ctx, client, s.name)
+	states, err := ask(ctx, client, []string{s.name})
 	if err != nil {
 		return fault.Result(err)
 	}
-	return p.look(job, s, state), nil
+	return p.look(job, s, states[0]), nil
 }
 
 // Poll implements action.Provider.
@@ -133,18 +139,28 @@ func read(job action.Job) (settings, error) {
 	return s, nil
 }
 
-// ask returns the state of an alarm of either kind.
-func ask(ctx context.Context, client Client, name string) (string, error) {
+// ask returns the states of alarms of either kind, in the order of their names.
+func ask(ctx context.Context, client Client, names []string) ([]string, error) {
 	out, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
-		AlarmNames: []string{name}, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
+		AlarmNames: names, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
 	})
-	switch {
-	case err != nil:
-		return "", fault.Of("ask for the alarm "+name, err)
-	case len(out.MetricAlarms) > 0:
-		return string(out.MetricAlarms[0].StateValue), nil
-	case len(out.CompositeAlarms) > 0:
-		return string(out.CompositeAlarms[0].StateValue), nil
+	if err != nil {
+		return nil, fault.Of("ask for the alarm "+strings.Join(names, ", "), err)
 	}
-	return "", fault.Refuse(action.ConfigurationError, "There is no alarm %s in the Region.", name)
+	known := map[string]types.StateValue{}
+	for _, a := range out.MetricAlarms {
+		known[aws.ToString(a.AlarmName)] = a.StateValue
+	}
+	for _, a := range out.CompositeAlarms {
+		known[aws.ToString(a.AlarmName)] = a.StateValue
+	}
+	var states []string
+	for _, name := range names {
+		state, ok := known[name]
+		if !ok {
+			return nil, fault.Refuse(action.ConfigurationError, "There is no alarm %s in the Region.", name)
+		}
+		states = append(states, string(state))
+	}
+	return states, nil
 }

@@ -2,10 +2,13 @@ package alarm_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/smithy-go"
@@ -13,10 +16,13 @@ import (
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/aws/alarm"
 	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
+	"github.com/sluice-ci/sluice/internal/action/aws/fault"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
-// fake has one alarm, called errors.
+// fake has an alarm called errors in a state, and a composite one called all,
+// which is on. Like CloudWatch it knows an order of its own, and answers with
+// all there are if no name is given.
 type fake struct {
 	state types.StateValue
 	err   error
@@ -24,8 +30,12 @@ type fake struct {
 
 func (f *fake) DescribeAlarms(_ context.Context, in *cloudwatch.DescribeAlarmsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error) {
 	out := new(cloudwatch.DescribeAlarmsOutput)
-	if in.AlarmNames[0] == "errors" {
-		out.MetricAlarms = []types.MetricAlarm{{AlarmName: &in.AlarmNames[0], StateValue: f.state}}
+	asked := func(name string) bool { return len(in.AlarmNames) == 0 || slices.Contains(in.AlarmNames, name) }
+	if asked("errors") && slices.Contains(in.AlarmTypes, types.AlarmTypeMetricAlarm) {
+		out.MetricAlarms = []types.MetricAlarm{{AlarmName: aws.String("errors"), StateValue: f.state}}
+	}
+	if asked("all") && slices.Contains(in.AlarmTypes, types.AlarmTypeCompositeAlarm) {
+		out.CompositeAlarms = []types.CompositeAlarm{{AlarmName: aws.String("all"), StateValue: types.StateValueAlarm}}
 	}
 	return out, f.err
 }
@@ -64,6 +74,51 @@ func TestLook(t *testing.T) {
 		if r, err := p.Poll(t.Context(), job); err != nil || r.Status != tt.want || !strings.Contains(r.Summary, "errors is in state "+tt.state) {
 			t.Errorf("%+v gave %s %q, %v", tt, r.Status, r.Summary, err)
 		}
+	}
+}
+
+// A composite alarm is one like any other.
+func TestComposite(t *testing.T) {
+	p, err := alarm.New(credentials.Fixed[alarm.Client](new(fake)), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := action.Job{Gate: "onFailure", Action: pipeline.Action{Name: "Loud", Configuration: map[string]string{"AlarmName": "all"}}}
+	if r, err := p.Start(t.Context(), job); err != nil || r.Status != pipeline.Succeeded || r.Summary != "Alarm all is in state ALARM" {
+		t.Errorf("%+v, %v; want success", r, err)
+	}
+}
+
+// TestOn has which of several alarms are on.
+func TestOn(t *testing.T) {
+	api := func(code string) error { return &smithy.GenericAPIError{Code: code, Message: "no"} }
+	for _, tt := range []struct {
+		name string
+		ask  []string
+		err  error
+		on   []string
+		kind string // failure type; "again" for an error that may pass
+	}{
+		{"one is on", []string{"errors", "all"}, nil, []string{"all"}, ""},
+		{"none is on", []string{"errors"}, nil, nil, ""},
+		{"none is asked for", nil, nil, nil, ""},
+		{"one is not there", []string{"errors", "slow"}, nil, nil, action.ConfigurationError},
+		{"forbidden", []string{"errors"}, api("AccessDenied"), nil, action.PermissionError},
+		{"throttled", []string{"errors"}, api("Throttling"), nil, "again"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			client := &fake{state: types.StateValueOk, err: tt.err}
+			on, err := alarm.On(credentials.Fixed[alarm.Client](client))(t.Context(), action.Job{}, tt.ask)
+			kind := ""
+			if refusal, ok := errors.AsType[*fault.Refusal](err); ok {
+				kind = refusal.Type
+			} else if err != nil {
+				kind = "again"
+			}
+			if !slices.Equal(on, tt.on) || kind != tt.kind {
+				t.Errorf("on %q, %v; want %q, %q", on, err, tt.on, tt.kind)
+			}
+		})
 	}
 }
 

@@ -1,10 +1,10 @@
 // Package awsfake is what the tests of AWS providers share: an S3 in memory,
-// two ways to make the calls of any fake go wrong, and the properties that all
+// knobs that make the calls of any fake go wrong, and the properties that all
 // such providers have.
 //
-// A fake whose calls may come at the same time holds [Knobs] and does its calls
-// through [Around]; one whose calls come one at a time, and are counted, does
-// them through a [Service], which is what [Failures] drives.
+// A fake does its calls [Around] its [Knobs]. One whose calls come one at a
+// time, and are counted, does so through a [Service], which is what [Failures]
+// drives.
 package awsfake
 
 import (

@@ -38,6 +38,24 @@ func (d driven) Start(ctx context.Context, job action.Job) (action.Result, error
 	return r, err
 }
 
+// ToEnd starts a job and polls it to its end, each time with another provider,
+// as each look at a job is another process in an account.
+func ToEnd(t testing.TB, open func() action.Provider, job action.Job) action.Result {
+	t.Helper()
+	r, err := open().Start(t.Context(), job)
+	for range 100 {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Status.Final() {
+			return r
+		}
+		r, err = open().Poll(t.Context(), job)
+	}
+	t.Fatalf("still %s after 100 polls: %s", r.Status, r.Summary)
+	return r
+}
+
 // A Bench is a provider over a fake service, and a job that succeeds.
 type Bench struct {
 	Provider action.Provider

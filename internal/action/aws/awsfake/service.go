@@ -8,33 +8,42 @@ import (
 // ErrLost is the answer to a call whose real answer was lost on the way.
 var ErrLost = errors.New("connection reset by peer")
 
-// A Service does the calls of a fake AWS service one at a time, and fails them
-// on demand. The zero value fails none.
+// A Service does the calls of a fake AWS service one at a time between its
+// knobs, and counts them. The zero value fails none.
 type Service struct {
 	mu     sync.Mutex
-	counts map[string]int
-	refuse map[string]error
-	lose   map[string]int
+	knobs  Knobs          // guarded by mu
+	counts map[string]int // guarded by mu
 }
 
 // Refuse lets every call of op fail, without doing anything, until err is nil.
 func (s *Service) Refuse(op string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.refuse == nil {
-		s.refuse = make(map[string]error)
+	s.knobs.Before = func(call string) error {
+		if call != op {
+			return nil
+		}
+		return err
 	}
-	s.refuse[op] = err
 }
 
-// Lose lets the answer of the next call of op get lost after it was done.
+// Lose lets the answer of the next call of op get lost after it was done,
+// beside whatever else is to be lost.
 func (s *Service) Lose(op string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lose == nil {
-		s.lose = make(map[string]int)
+	others, lost := s.knobs.After, false
+	s.knobs.After = func(call string) error {
+		if call == op && !lost {
+			lost = true
+			return ErrLost
+		}
+		if others == nil {
+			return nil
+		}
+		return others(call)
 	}
-	s.lose[op]++
 }
 
 // Do does a call of op. No two run at the same time.
@@ -45,17 +54,8 @@ func (s *Service) Do(op string, do func() error) error {
 		s.counts = make(map[string]int)
 	}
 	s.counts[op]++
-	if err := s.refuse[op]; err != nil {
-		return err
-	}
-	if err := do(); err != nil {
-		return err
-	}
-	if s.lose[op] > 0 {
-		s.lose[op]--
-		return ErrLost
-	}
-	return nil
+	_, err := Around(s.knobs, op, func() (struct{}, error) { return struct{}{}, do() })
+	return err
 }
 
 // Look reads or changes the service as a call would, without being one.

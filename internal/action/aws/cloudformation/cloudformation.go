@@ -41,6 +41,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -62,9 +63,6 @@ type Client interface {
 
 var _ Client = (*cloudformation.Client)(nil)
 
-// A Connect returns a client with the role and in the Region of a job.
-type Connect = func(ctx context.Context, job action.Job) (Client, error)
-
 // Options holds what has a sensible default. The zero value is valid.
 type Options struct {
 	// TemplateURL puts a template where CloudFormation can read it without
@@ -77,7 +75,7 @@ type Options struct {
 
 // A Provider does CloudFormation actions.
 type Provider struct {
-	connect Connect
+	connect credentials.Client[Client]
 	blobs   blob.Store
 	opts    Options
 }
@@ -86,7 +84,7 @@ var _ action.Provider = (*Provider)(nil)
 
 // New returns a provider that calls the clients of connect and keeps artifacts
 // in blobs.
-func New(connect Connect, blobs blob.Store, opts Options) (*Provider, error) {
+func New(connect credentials.Client[Client], blobs blob.Store, opts Options) (*Provider, error) {
 	if connect == nil || blobs == nil {
 		return nil, errors.New("cloudformation.New: clients and a blob store are required")
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
 	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/cloudformation"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -52,7 +53,7 @@ func newSetup(t *testing.T, opts cloudformation.Options) *setup {
 
 func (s *setup) open(t *testing.T) action.Provider {
 	t.Helper()
-	p, err := cloudformation.New(func(context.Context, action.Job) (cloudformation.Client, error) { return s.fake, nil }, s.blobs, s.opts)
+	p, err := cloudformation.New(credentials.Fixed[cloudformation.Client](s.fake), s.blobs, s.opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,18 +81,7 @@ func (s *setup) job(mode string, pairs ...string) action.Job {
 // run starts a job and polls it to its end, each time in a new process.
 func (s *setup) run(t *testing.T, job action.Job) action.Result {
 	t.Helper()
-	r, err := s.open(t).Start(t.Context(), job)
-	for range 100 {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Status.Final() {
-			return r
-		}
-		r, err = s.open(t).Poll(t.Context(), job)
-	}
-	t.Fatalf("still %s: %s", r.Status, r.Summary)
-	return r
+	return awsfake.ToEnd(t, func() action.Provider { return s.open(t) }, job)
 }
 
 func withOutput(job action.Job) action.Job {

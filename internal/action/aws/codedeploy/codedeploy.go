@@ -32,6 +32,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
@@ -46,9 +47,6 @@ type Client interface {
 
 var _ Client = (*codedeploy.Client)(nil)
 
-// A Connect returns a client with the role and in the Region of a job.
-type Connect = func(ctx context.Context, job action.Job) (Client, error)
-
 // Options holds what has a sensible default. The zero value is valid.
 type Options struct {
 	Now func() time.Time // default time.Now
@@ -57,7 +55,7 @@ type Options struct {
 // A Provider does CodeDeploy actions. CodeDeploy reads the artifact itself, so
 // there is no store.
 type Provider struct {
-	connect Connect
+	connect credentials.Client[Client]
 	now     func() time.Time
 
 	// CodeDeploy takes no token, so looking for a deployment and making one
@@ -68,7 +66,7 @@ type Provider struct {
 var _ action.Provider = (*Provider)(nil)
 
 // New returns a provider that calls the clients of connect.
-func New(connect Connect, opts Options) (*Provider, error) {
+func New(connect credentials.Client[Client], opts Options) (*Provider, error) {
 	if connect == nil {
 		return nil, errors.New("codedeploy.New: clients are required")
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
 	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
 	"github.com/sluice-ci/sluice/internal/action/aws/codedeploy"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -124,7 +125,7 @@ type setup struct {
 
 func (s *setup) open(t *testing.T) action.Provider {
 	t.Helper()
-	p, err := codedeploy.New(func(context.Context, action.Job) (codedeploy.Client, error) { return s.fake, nil }, s.opts)
+	p, err := codedeploy.New(credentials.Fixed[codedeploy.Client](s.fake), s.opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,18 +155,7 @@ func (s *setup) created(job action.Job) (n int) {
 
 func (s *setup) run(t *testing.T, job action.Job) action.Result {
 	t.Helper()
-	r, err := s.open(t).Start(t.Context(), job)
-	for range 10 {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Status.Final() {
-			return r
-		}
-		r, err = s.open(t).Poll(t.Context(), job)
-	}
-	t.Fatalf("still %s", r.Status)
-	return r
+	return awsfake.ToEnd(t, func() action.Provider { return s.open(t) }, job)
 }
 
 func TestContract(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
 	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/ecs"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -206,7 +207,7 @@ func newSetup(t *testing.T) *setup {
 
 func (s *setup) open(t *testing.T) action.Provider {
 	t.Helper()
-	p, err := ecs.New(func(context.Context, action.Job) (ecs.Client, error) { return s.fake, nil }, s.blobs, s.opts)
+	p, err := ecs.New(credentials.Fixed[ecs.Client](s.fake), s.blobs, s.opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,18 +247,7 @@ func (s *setup) deployed(job action.Job) (n int) {
 
 func (s *setup) run(t *testing.T, job action.Job) action.Result {
 	t.Helper()
-	r, err := s.open(t).Start(t.Context(), job)
-	for range 10 {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Status.Final() {
-			return r
-		}
-		r, err = s.open(t).Poll(t.Context(), job)
-	}
-	t.Fatalf("still %s", r.Status)
-	return r
+	return awsfake.ToEnd(t, func() action.Provider { return s.open(t) }, job)
 }
 
 func TestContract(t *testing.T) {

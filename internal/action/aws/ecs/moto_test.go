@@ -1,7 +1,6 @@
 package ecs_test
 
 import (
-	"context"
 	"os"
 	"testing"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/ecs"
 	"github.com/sluice-ci/sluice/internal/awstest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -34,7 +34,7 @@ func TestMoto(t *testing.T) {
 	}))
 	must(client.CreateService(ctx, &sdk.CreateServiceInput{Cluster: aws.String("main"), ServiceName: aws.String("web"), TaskDefinition: aws.String("web:1"), DesiredCount: aws.Int32(1)}))
 	s := newSetup(t)
-	p, err := ecs.New(func(context.Context, action.Job) (ecs.Client, error) { return client, nil }, s.blobs, ecs.Options{})
+	p, err := ecs.New(credentials.Fixed[ecs.Client](client), s.blobs, ecs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

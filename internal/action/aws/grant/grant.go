@@ -43,6 +43,25 @@ type Statement struct {
 	Actions   []string // "codebuild:StartBuild"
 	Resources []string // ARNs, or "*" for actions that know no resources
 	PassedTo  string   // for iam:PassRole, the service that the role is passed to; else empty
+
+	// Why says of an action that a run may never be seen to call what it is
+	// for. All others are called whenever the action or rule runs, which a test
+	// of whole pipelines holds (internal/e2e/scenarios, policies).
+	Why map[string]string
+}
+
+// unseen returns s with the reason why it has actions that a run may never be
+// seen to call.
+func (s Statement) unseen(why string, actions ...string) Statement {
+	service, _, _ := strings.Cut(s.Actions[0], ":")
+	s.Why = maps.Clone(s.Why)
+	if s.Why == nil {
+		s.Why = map[string]string{}
+	}
+	for _, a := range actions {
+		s.Why[service+":"+a] = why
+	}
+	return s
 }
 
 // A Home is where the action runs. Its fields may be tokens of CDK.
@@ -68,7 +87,7 @@ func For(a pipeline.Action, h Home) ([]Statement, error) {
 	if a.Region != "" {
 		h.Region = a.Region
 	}
-	statements, err := permit(place{h, a.Configuration})
+	statements, err := permit(place{h, a.Configuration, len(a.InputArtifacts) > 0, len(a.OutputArtifacts) > 0})
 	if err != nil {
 		return nil, fmt.Errorf("action %s: %w", a.Name, err)
 	}

@@ -29,6 +29,17 @@ func typed(provider string, conf ...string) pipeline.Action {
 	return a
 }
 
+// passing returns a with an input and an output artifact; "" for none.
+func passing(a pipeline.Action, in, out string) pipeline.Action {
+	if in != "" {
+		a.InputArtifacts = []pipeline.InputArtifact{{Name: in}}
+	}
+	if out != "" {
+		a.OutputArtifacts = []pipeline.OutputArtifact{{Name: out}}
+	}
+	return a
+}
+
 // cases has every provider in every way that makes a difference.
 var cases = []struct {
 	name   string
@@ -52,9 +63,11 @@ var cases = []struct {
 	{"new", typed("Source/CodeStarSourceConnection", "ConnectionArn", "arn:aws:codeconnections:us-east-1:111122223333:connection/c", "OutputArtifactFormat", "CODEBUILD_CLONE_REF"),
 		[]string{"arn:aws:codeconnections:us-east-1:111122223333:connection/c: codeconnections:UseConnection GetConnection",
 			"arn:aws:codeconnections:us-east-1:111122223333:host/*: codeconnections:GetHost"}},
-	{"any", typed("Source/CodeStarSourceConnection", "ConnectionArn", "#{variables.C}"),
+	{"any", typed("Source/CodeStarSourceConnection", "ConnectionArn", "#{variables.C}", "OutputArtifactFormat", "CODEBUILD_CLONE_REF"),
 		[]string{"arn:aws:codeconnections:eu-west-1:111122223333:connection/*: codeconnections:UseConnection GetConnection",
-			"arn:aws:codestar-connections:eu-west-1:111122223333:connection/*: codestar-connections:UseConnection GetConnection"}},
+			"arn:aws:codeconnections:eu-west-1:111122223333:host/*: codeconnections:GetHost",
+			"arn:aws:codestar-connections:eu-west-1:111122223333:connection/*: codestar-connections:UseConnection GetConnection",
+			"arn:aws:codestar-connections:eu-west-1:111122223333:host/*: codestar-connections:GetHost"}},
 	{"", typed("Source/GitHub"), nil},
 	{"", typed("Build/CodeBuild", "ProjectName", "web"),
 		[]string{"arn:aws:codebuild:eu-west-1:111122223333:project/web: codebuild:StartBuild BatchGetBuilds ListBuildsForProject StopBuild"}},
@@ -91,9 +104,14 @@ var cases = []struct {
 	{"execute it", typed("Deploy/CloudFormation", "ActionMode", "CHANGE_SET_EXECUTE", "StackName", "web", "ChangeSetName", "c", "RoleArn", "arn:aws:iam::111122223333:role/cfn"),
 		[]string{"arn:aws:cloudformation:eu-west-1:111122223333:stack/web/*: cloudformation:DescribeChangeSet DescribeStackEvents DescribeStacks ExecuteChangeSet"}},
 	{"", typed("Deploy/Lambda", "FunctionName", "f", "FunctionAlias", "live", "Alarms", "errors, slow-#{variables.Stage}"),
-		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:f: lambda:GetAlias GetFunctionConfiguration PublishVersion UpdateAlias UpdateFunctionCode",
-			"arn:aws:cloudwatch:eu-west-1:111122223333:alarm:errors: cloudwatch:DescribeAlarms",
-			"arn:aws:cloudwatch:eu-west-1:111122223333:alarm:slow-*: cloudwatch:DescribeAlarms"}},
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:f: lambda:GetFunctionConfiguration PublishVersion UpdateFunctionCode GetAlias UpdateAlias",
+			"*: cloudwatch:DescribeAlarms"}},
+	{"without an alias", typed("Deploy/Lambda", "FunctionName", "f"),
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:f: lambda:GetFunctionConfiguration PublishVersion UpdateFunctionCode"}},
+	{"a version that is there", typed("Deploy/Lambda", "FunctionName", "f", "FunctionAlias", "live", "PublishedTargetVersion", "7"),
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:f: lambda:GetAlias UpdateAlias"}},
+	{"perhaps one that is there", typed("Deploy/Lambda", "FunctionName", "f", "FunctionAlias", "live", "PublishedTargetVersion", "#{variables.V}"),
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:f: lambda:GetFunctionConfiguration PublishVersion UpdateFunctionCode GetAlias UpdateAlias"}},
 	{"", typed("Deploy/ECS", "ClusterName", "prod", "ServiceName", "web"),
 		[]string{"arn:aws:ecs:eu-west-1:111122223333:service/prod/web: ecs:DescribeServices UpdateService",
 			"*: ecs:DescribeTaskDefinition RegisterTaskDefinition",
@@ -104,6 +122,16 @@ var cases = []struct {
 			"arn:aws:codedeploy:eu-west-1:111122223333:application:web: codedeploy:GetApplicationRevision RegisterApplicationRevision",
 			"arn:aws:codedeploy:eu-west-1:111122223333:deploymentconfig:*: codedeploy:GetDeploymentConfig"}},
 	{"", typed("Invoke/Lambda", "FunctionName", "check"),
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:check: lambda:InvokeFunction"}},
+	{"with an input", passing(typed("Invoke/Lambda", "FunctionName", "check"), "Code", ""),
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:check: lambda:InvokeFunction",
+			"arn:aws:s3:::artifacts/web/*: s3:GetObject",
+			"arn:aws:kms:eu-west-1:111122223333:key/k: kms:Decrypt"}},
+	{"with an output", passing(typed("Invoke/Lambda", "FunctionName", "check"), "", "Report"),
+		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:check: lambda:InvokeFunction",
+			"arn:aws:s3:::artifacts/web/*: s3:PutObject",
+			"arn:aws:kms:eu-west-1:111122223333:key/k: kms:Decrypt GenerateDataKey"}},
+	{"with both", passing(typed("Invoke/Lambda", "FunctionName", "check"), "Code", "Report"),
 		[]string{"arn:aws:lambda:eu-west-1:111122223333:function:check: lambda:InvokeFunction",
 			"arn:aws:s3:::artifacts/web/*: s3:GetObject PutObject",
 			"arn:aws:kms:eu-west-1:111122223333:key/k: kms:Decrypt GenerateDataKey"}},
@@ -168,10 +196,11 @@ func TestRefused(t *testing.T) {
 		{typed("Deploy/CloudFormation", "ActionMode", "CREATE"), home, []string{"action A", `"CREATE"`, "CHANGE_SET_REPLACE"}},
 		{typed("Deploy/CloudFormation", "ActionMode", "DELETE_ONLY", "RoleArn", "cfn"), home, []string{`RoleArn is "cfn"`}},
 		{typed("Deploy/S3", "KMSEncryptionKeyARN", "arn:aws:kms:eu-west-1:111122223333:alias/k"), home, []string{"alias"}},
+		{typed("Deploy/Lambda", "FunctionName", "f", "PublishedTargetVersion", "7"), home, []string{"action A", "FunctionAlias"}},
 		{typed("Invoke/StepFunctions", "StateMachineArn", "check"), home, []string{`"check"`}},
 		{typed("Invoke/StepFunctions", "StateMachineArn", "arn:aws:sns:eu-west-1:111122223333:topic"), home, []string{"state machine"}},
 		{typed("Source/CodeStarSourceConnection", "ConnectionArn", "arn:aws:sns:eu-west-1:111122223333:topic"), home, []string{"ConnectionArn"}},
-		{typed("Invoke/Lambda", "FunctionName", "f"), grant.Home{}, []string{"Home.Artifacts"}},
+		{passing(typed("Invoke/Lambda", "FunctionName", "f"), "Code", ""), grant.Home{}, []string{"Home.Artifacts"}},
 	}
 	for _, tt := range tests {
 		_, err := grant.For(tt.action, tt.home)

@@ -9,7 +9,8 @@ import (
 // A place is where an action runs and what it is about.
 type place struct {
 	Home
-	conf map[string]string
+	conf          map[string]string
+	reads, writes bool // it has input artifacts, output artifacts
 }
 
 // arn returns an ARN of the action's account and Region. Parts of rest that

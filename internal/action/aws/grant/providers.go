@@ -21,7 +21,9 @@ func codeCommit(p place) ([]Statement, error) {
 	if p.conf["OutputArtifactFormat"] != "CODEBUILD_CLONE_REF" { // else the build reads the files
 		actions = append(actions, "GetFolder", "GetBlob")
 	}
-	return []Statement{on(p.arn("codecommit", p.of("RepositoryName")), "codecommit", actions...)}, nil
+	return []Statement{
+		on(p.arn("codecommit", p.of("RepositoryName")), "codecommit", actions...).unseen("finds the newest commit for an execution that no push started", "GetBranch"),
+	}, nil
 }
 
 // s3Source may list the bucket: without that a missing object is a missing
@@ -32,7 +34,7 @@ func s3Source(p place) ([]Statement, error) {
 		key = "*"
 	}
 	return []Statement{
-		on(p.bucket(bucket), "s3", "GetBucketVersioning", "ListBucket"),
+		on(p.bucket(bucket), "s3", "GetBucketVersioning", "ListBucket").unseen("without it S3 says that a missing object is forbidden", "ListBucket"),
 		on(p.bucket(bucket+"/"+key), "s3", "GetObject", "GetObjectVersion"),
 	}, nil
 }
@@ -67,8 +69,9 @@ func connection(p place) ([]Statement, error) {
 
 func codeBuild(p place) ([]Statement, error) {
 	project := p.arn("codebuild", "project/"+p.of("ProjectName"))
-	builds := on(project, "codebuild", "StartBuild", "BatchGetBuilds", "ListBuildsForProject", "StopBuild")
-	batches := on(project, "codebuild", "StartBuildBatch", "BatchGetBuildBatches", "ListBuildBatchesForProject", "StopBuildBatch")
+	const stops = "ends the build of an action that is abandoned, or whose time is up"
+	builds := on(project, "codebuild", "StartBuild", "BatchGetBuilds", "ListBuildsForProject", "StopBuild").unseen(stops, "StopBuild")
+	batches := on(project, "codebuild", "StartBuildBatch", "BatchGetBuildBatches", "ListBuildBatchesForProject", "StopBuildBatch").unseen(stops, "StopBuildBatch")
 	switch {
 	case reference.MatchString(p.conf["BatchEnabled"]):
 		return []Statement{builds, batches}, nil
@@ -158,11 +161,19 @@ func (p place) function() string {
 }
 
 func lambdaDeploy(p place) ([]Statement, error) {
-	all := []Statement{on(p.function(), "lambda", "GetAlias", "GetFunctionConfiguration", "PublishVersion", "UpdateAlias", "UpdateFunctionCode")}
-	for name := range strings.SplitSeq(p.conf["Alarms"], ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			all = append(all, p.alarm(name))
-		}
+	var calls []string
+	if version := p.conf["PublishedTargetVersion"]; version == "" || reference.MatchString(version) {
+		calls = append(calls, "GetFunctionConfiguration", "PublishVersion", "UpdateFunctionCode")
+	}
+	if p.conf["FunctionAlias"] != "" {
+		calls = append(calls, "GetAlias", "UpdateAlias")
+	}
+	if calls == nil {
+		return nil, errors.New("PublishedTargetVersion is given and FunctionAlias is not; say which alias the version is for")
+	}
+	all := []Statement{on(p.function(), "lambda", calls...)}
+	if p.conf["Alarms"] != "" {
+		all = append(all, alarms())
 	}
 	return all, nil
 }
@@ -196,15 +207,23 @@ func codeDeploy(p place) ([]Statement, error) {
 // lambdaInvoke reaches the artifacts too: what the function is given to read
 // and write them with are credentials of this role, narrowed to its job.
 func lambdaInvoke(p place) ([]Statement, error) {
+	all := []Statement{on(p.function(), "lambda", "InvokeFunction")}
+	var objects, key []string
+	if p.reads {
+		objects, key = append(objects, "GetObject"), append(key, "Decrypt")
+	}
+	if p.writes {
+		objects, key = append(objects, "PutObject"), []string{"Decrypt", "GenerateDataKey"} // an upload in parts is read again
+	}
+	if objects == nil {
+		return all, nil
+	}
 	if p.Artifacts == "" {
 		return nil, errors.New("Home.Artifacts is empty; a function that is invoked needs access to the artifacts of its pipeline")
 	}
-	all := []Statement{
-		on(p.function(), "lambda", "InvokeFunction"),
-		on(p.Artifacts, "s3", "GetObject", "PutObject"),
-	}
+	all = append(all, on(p.Artifacts, "s3", objects...))
 	if p.Key != "" {
-		all = append(all, on(p.Key, "kms", "Decrypt", "GenerateDataKey"))
+		all = append(all, on(p.Key, "kms", key...))
 	}
 	return all, nil
 }

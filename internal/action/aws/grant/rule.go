@@ -20,7 +20,7 @@ func ForRule(r pipeline.Rule, h Home) ([]Statement, error) {
 	if r.Region != "" {
 		h.Region = r.Region
 	}
-	statements, err := permit(place{h, r.Configuration})
+	statements, err := permit(place{h, r.Configuration, len(r.InputArtifacts) > 0, false})
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 	}
@@ -37,11 +37,10 @@ var rules = map[string]func(place) ([]Statement, error){
 	"VariableCheck":    nothing,
 }
 
-func alarmRule(p place) ([]Statement, error) {
-	return []Statement{p.alarm(p.conf["AlarmName"])}, nil
-}
+func alarmRule(place) ([]Statement, error) { return []Statement{alarms()}, nil }
 
-// alarm returns the statement that lets the state of an alarm be read.
-func (p place) alarm(name string) Statement {
-	return on(p.arn("cloudwatch", "alarm:"+pattern(name)), "cloudwatch", "DescribeAlarms")
-}
+// alarms returns the statement that lets the states of alarms be read: of all,
+// because CloudWatch does not show composite alarms to whoever may see some
+// (API reference, DescribeAlarms), and nothing tells of which kind an alarm is
+// that a definition names.
+func alarms() Statement { return on("*", "cloudwatch", "DescribeAlarms") }

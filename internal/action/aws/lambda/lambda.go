@@ -33,6 +33,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -45,9 +46,6 @@ type Client interface {
 }
 
 var _ Client = (*lambda.Client)(nil)
-
-// A Connect returns a client with the role and in the Region of a job.
-type Connect = func(ctx context.Context, job action.Job) (Client, error)
 
 // A Call is the newest invocation of the function for an action execution, in
 // the version that was read.
@@ -79,7 +77,7 @@ type Credentials struct {
 
 // Ports is what the provider calls. All of it is required.
 type Ports struct {
-	Connect     Connect
+	Connect     credentials.Client[Client]
 	Calls       Calls
 	Credentials func(ctx context.Context, job action.Job) (Credentials, error) // narrowed to the job's artifacts
 
@@ -242,11 +240,11 @@ func (p *Provider) invoke(ctx context.Context, job action.Job, name string, c Ca
 	if err != nil {
 		return fault.Of("use Lambda", err)
 	}
-	credentials, err := p.Credentials(ctx, job)
+	narrowed, err := p.Credentials(ctx, job)
 	if err != nil {
 		return fault.Of("get credentials for the artifacts", err)
 	}
-	payload, err := event(job, c, credentials, p.opts.EncryptionKey(job))
+	payload, err := event(job, c, narrowed, p.opts.EncryptionKey(job))
 	if err != nil {
 		return err
 	}

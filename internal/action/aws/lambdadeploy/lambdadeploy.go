@@ -31,6 +31,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
 	"github.com/sluice-ci/sluice/internal/blob"
 	"github.com/sluice-ci/sluice/internal/pipeline"
@@ -49,7 +50,7 @@ var _ Client = (*lambda.Client)(nil)
 
 // Ports are what the provider works through. All are required.
 type Ports struct {
-	Connect func(ctx context.Context, job action.Job) (Client, error) // with the role and in the Region of a job
+	Connect credentials.Client[Client]
 	Blobs   blob.Store
 
 	// Alarms returns which of the alarms that a job names are on. One that

@@ -229,6 +229,12 @@ func at(j action.Job, kind, value string) action.Job {
 	return j
 }
 
+// of is j, pinned to a version of another key.
+func of(j action.Job, version string) action.Job {
+	j.Revision.ObjectVersion = version
+	return j
+}
+
 // content returns what an artifact holds.
 func (w *world) content(t *testing.T, ref blob.Ref) []byte {
 	t.Helper()

@@ -61,6 +61,9 @@ func (s objects) fetch(ctx context.Context, job action.Job) (action.Result, erro
 			return action.Fail(action.ConfigurationError, fmt.Sprintf("Action %s does not permit another object key; set AllowOverrideForS3ObjectKey to true.", job.Action.Name)), nil
 		}
 		get.Key = &job.Revision.Value
+		if v := job.Revision.ObjectVersion; v != "" {
+			get.VersionId = &v
+		}
 	default:
 		return mistyped(job, "S3_OBJECT_VERSION_ID or S3_OBJECT_KEY"), nil
 	}

@@ -176,6 +176,7 @@ func TestS3(t *testing.T) {
 		{"newest", job("S3"), "hello", "app.zip", "v2", "Amazon S3 version id: v2"},
 		{"version", at(job("S3"), "S3_OBJECT_VERSION_ID", "v1"), "old", "app.zip", "v1", "Amazon S3 version id: v1"},
 		{"key", at(job("S3", "AllowOverrideForS3ObjectKey", "true"), "S3_OBJECT_KEY", "other.zip"), "other", "other.zip", "v1", "Release 7"},
+		{"key and version", of(at(job("S3", "AllowOverrideForS3ObjectKey", "true"), "S3_OBJECT_KEY", "app.zip"), "v1"), "old", "app.zip", "v1", "Amazon S3 version id: v1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -298,6 +299,7 @@ func TestFailures(t *testing.T) {
 			w.objects.Write("inbox", "app.zip", nil, nil)
 		}, action.ConfigurationError, "keeps no versions"},
 		{"version is gone", "S3", at(job("S3"), "S3_OBJECT_VERSION_ID", "v9"), nil, action.RevisionUnavailable, "Version v9"},
+		{"version of that key is gone", "S3", of(at(job("S3", "AllowOverrideForS3ObjectKey", "true"), "S3_OBJECT_KEY", "other.zip"), "v9"), nil, action.RevisionUnavailable, "Version v9"},
 		{"key not permitted", "S3", at(job("S3"), "S3_OBJECT_KEY", "other.zip"), nil, action.ConfigurationError, "AllowOverrideForS3ObjectKey"},
 		{"odd revision", "S3", at(job("S3"), "COMMIT_ID", "x"), nil, action.ConfigurationError, "S3_OBJECT_VERSION_ID"},
 

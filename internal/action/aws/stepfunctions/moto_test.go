@@ -1,7 +1,6 @@
 package stepfunctions_test
 
 import (
-	"context"
 	"os"
 	"testing"
 
@@ -9,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/stepfunctions"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/awstest"
@@ -30,7 +30,7 @@ func TestMoto(t *testing.T) {
 	}
 	s := newSetup(t)
 	job := s.job("StateMachineArn", *machine.StateMachineArn, "ExecutionNamePrefix", "web")
-	p, err := stepfunctions.New(func(context.Context, action.Job) (stepfunctions.Client, error) { return client, nil }, &wholetest.Blobs{}, stepfunctions.Options{})
+	p, err := stepfunctions.New(credentials.Fixed[stepfunctions.Client](client), &wholetest.Blobs{}, stepfunctions.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

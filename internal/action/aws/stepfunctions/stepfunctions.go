@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/sluice-ci/sluice/internal/action"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/fault"
 	"github.com/sluice-ci/sluice/internal/action/whole"
 	"github.com/sluice-ci/sluice/internal/blob"
@@ -45,9 +46,6 @@ type Client interface {
 
 var _ Client = (*sfn.Client)(nil)
 
-// A Connect returns a client with the role and in the Region of a job.
-type Connect = func(ctx context.Context, job action.Job) (Client, error)
-
 // Options holds what has a sensible default. The zero value is valid.
 type Options struct {
 	Now func() time.Time // default time.Now
@@ -55,7 +53,7 @@ type Options struct {
 
 // A Provider does StepFunctions actions.
 type Provider struct {
-	connect Connect
+	connect credentials.Client[Client]
 	blobs   blob.Store
 	now     func() time.Time
 }
@@ -64,7 +62,7 @@ var _ action.Provider = (*Provider)(nil)
 
 // New returns a provider that calls the clients of connect and keeps artifacts
 // in blobs.
-func New(connect Connect, blobs blob.Store, opts Options) (*Provider, error) {
+func New(connect credentials.Client[Client], blobs blob.Store, opts Options) (*Provider, error) {
 	if connect == nil || blobs == nil {
 		return nil, errors.New("stepfunctions.New: clients and a blob store are required")
 	}

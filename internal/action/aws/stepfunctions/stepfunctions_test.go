@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/action/actiontest"
 	"github.com/sluice-ci/sluice/internal/action/aws/awsfake"
+	"github.com/sluice-ci/sluice/internal/action/aws/credentials"
 	"github.com/sluice-ci/sluice/internal/action/aws/stepfunctions"
 	"github.com/sluice-ci/sluice/internal/action/whole/wholetest"
 	"github.com/sluice-ci/sluice/internal/blob"
@@ -129,7 +130,7 @@ func newSetup(t *testing.T) *setup {
 
 func (s *setup) open(t *testing.T) action.Provider {
 	t.Helper()
-	p, err := stepfunctions.New(func(context.Context, action.Job) (stepfunctions.Client, error) { return s.fake, nil }, s.blobs, s.opts)
+	p, err := stepfunctions.New(credentials.Fixed[stepfunctions.Client](s.fake), s.blobs, s.opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,18 +155,7 @@ func (s *setup) job(pairs ...string) action.Job {
 
 func (s *setup) run(t *testing.T, job action.Job) action.Result {
 	t.Helper()
-	r, err := s.open(t).Start(t.Context(), job)
-	for range 10 {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Status.Final() {
-			return r
-		}
-		r, err = s.open(t).Poll(t.Context(), job)
-	}
-	t.Fatalf("still %s", r.Status)
-	return r
+	return awsfake.ToEnd(t, func() action.Provider { return s.open(t) }, job)
 }
 
 func TestContract(t *testing.T) {

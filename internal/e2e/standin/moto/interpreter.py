@@ -97,7 +97,7 @@ def errors():
             cls.__init__ = named
 
 
-@patch("The first answer of a token counts and later ones get TaskTimedOut, as do those after the end; moto takes the last one, or says InvalidToken.")
+@patch("The first answer of a token counts and later ones get TaskTimedOut, as do those after a timeout or the end; moto takes the last one, or says InvalidToken.")
 def late_answers():
     from moto.stepfunctions.parser.api import InvalidToken, TaskTimedOut
     from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackEndpoint, CallbackPoolManager
@@ -107,7 +107,7 @@ def late_answers():
 
     def notify_once(self, outcome):
         with answering:
-            if self._outcome is not None:
+            if self._notify_event.is_set():  # by an answer, or because nobody waits any more
                 raise TaskTimedOut()
             notify(self, outcome=outcome)
 
@@ -132,6 +132,53 @@ def late_answers():
         setattr(StepFunctionsParserBackend, name, too_late(getattr(StepFunctionsParserBackend, name)))
 
 
+@patch("Each try of a task has a token, which dies with the try; moto has one token for all tries of a visit, and a retry ends with the answer before.")
+def tries():
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import StateTaskServiceCallback
+
+    evaluate = StateTaskServiceCallback._evaluate_with_timeout
+
+    def evaluate_with_token(self, env):
+        if self.resource.condition != ResourceCondition.WaitForTaskToken:
+            return evaluate(self, env)
+        env.waits = env.callback_pool_manager.add(env.states.context_object.update_task_token())
+        try:
+            return evaluate(self, env)
+        finally:
+            env.waits.interrupt_all()
+
+    StateTaskServiceCallback._evaluate_with_timeout = evaluate_with_token
+
+
+@patch("An answer finds its task while other executions only begin; moto fails then.")
+def beginnings():
+    from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+
+    executions = StepFunctionsParserBackend._get_executions
+
+    def begun(self, execution_status=None):
+        return [e for e in executions(self, execution_status) if e.exec_worker and e.exec_worker.env]
+
+    StepFunctionsParserBackend._get_executions = begun
+
+
+@patch("A path is parsed once, and the services are listed once; moto builds a parser for each value and looks into its folder for each request.")
+def parsed_once():
+    import functools
+    import sys
+
+    import jsonpath_ng.ext
+    import moto.backends as backends
+    import moto.stepfunctions.parser.asl.parse.asl_parser  # noqa: F401; imports who parses
+
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith("moto.stepfunctions.") and getattr(module, "parse", None) in (jsonpath_ng.parse, jsonpath_ng.ext.parse):
+            module.parse = functools.lru_cache(10000)(module.parse)
+    listed = functools.cache(lambda: list(services()))
+    services, backends.list_of_moto_modules = backends.list_of_moto_modules, listed
+
+
 @patch("SendTaskFailure keeps its cause; moto drops it.")
 def causes():
     from moto.core.responses import EmptyResult
@@ -144,12 +191,11 @@ def causes():
     StepFunctionResponse.send_task_failure = fail
 
 
-@patch("StopExecution stops what waits for a token, keeps error and cause, and no later error replaces them.")
+@patch("StopExecution, and a failure in another branch, stop what waits for a token; error and cause of a stop are kept, and no later error replaces them.")
 def stops():
     from moto.core.responses import ActionResult
     from moto.core.utils import utcnow
     import moto.stepfunctions.parser.asl.eval.environment as environment
-    from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
     from moto.stepfunctions.responses import StepFunctionResponse
 
     def stop(self):
@@ -157,19 +203,19 @@ def stops():
         execution.stop(stop_date=now, error=self._get_param("error"), cause=self._get_param("cause"))
         return ActionResult({"stopDate": now})
 
-    end, fail = ExecutionWorker.stop, environment.Environment.set_error
+    end, fail = environment.Environment.set_stop, environment.Environment.set_error
 
-    def end_and_wake(self, stop_date, error, cause):
-        end(self, stop_date=stop_date, error=error, cause=cause)
-        for endpoint in list(self.env.callback_pool_manager._pool.values()):
-            endpoint.interrupt_all()
+    def end_and_wake(self, stop_date, cause, error):
+        end(self, stop_date=stop_date, cause=cause, error=error)
+        if hasattr(self, "waits"):  # for a token; see tries
+            self.waits.interrupt_all()
 
     def fail_unless_stopped(self, error):
         if not isinstance(self._program_state, environment.ProgramStopped):
             fail(self, error)
 
     StepFunctionResponse.stop_execution = stop
-    ExecutionWorker.stop = end_and_wake
+    environment.Environment.set_stop = end_and_wake
     environment.Environment.set_error = fail_unless_stopped
 
 

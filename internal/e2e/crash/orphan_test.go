@@ -1,4 +1,4 @@
-package e2e_test
+package crash_test
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 // sleeping is a pipeline whose one command leaves two processes behind, one of
 // them in a session of its own, and writes down who they are.
 const sleeping = `
-name: killed
+name: sleeping
 pipelineType: V2
 stages:
   - name: Source
@@ -39,50 +39,52 @@ func TestNoOrphans(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("left out: processes are found through procfs")
 	}
-	folder := killFolder(t)
-	write(t, filepath.Join(folder, "pipeline.yaml"), fmt.Sprintf(sleeping, folder))
-	c := startChild(t, folder)
-	in := codepipeline.StartPipelineExecutionInput{Name: "killed", ClientRequestToken: orchestrator.NewID()}
+	folder := newFolder(t)
+	write(t, filepath.Join(folder, "pipelines", "sleeping.yaml"), fmt.Sprintf(sleeping, folder))
+	c := start(t, folder)
+	in := codepipeline.StartPipelineExecutionInput{Name: "sleeping", ClientRequestToken: orchestrator.NewID()}
 	var out codepipeline.StartPipelineExecutionOutput
 	if err := c.api.Do(t.Context(), "StartPipelineExecution", in, &out); err != nil {
 		t.Fatal(err)
 	}
-	first := sleepers(t, folder, 2)
+	first := sleepers(t, folder, 0)
 	c.kill()
 
-	c = startChild(t, folder)
+	c = start(t, folder)
 	defer c.kill()
-	second := sleepers(t, folder, 4)[2:]
-	await(t, "what the first build left to end", func() bool { return !anyAlive(first) })
-	if !anyAlive(second) {
-		t.Error("the build that was run again does not run")
-	}
-	stop := codepipeline.StopPipelineExecutionInput{PipelineName: "killed", PipelineExecutionID: out.PipelineExecutionID, Abandon: true}
+	second := sleepers(t, folder, 2)
+	await(t, func() string { return "what the first build left to end" }, func() bool { return alive(first) == 0 })
+	stop := codepipeline.StopPipelineExecutionInput{PipelineName: "sleeping", PipelineExecutionID: out.PipelineExecutionID, Abandon: true}
 	if err := c.api.Do(t.Context(), "StopPipelineExecution", stop, nil); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the abandoned build to end", func() bool { return !anyAlive(second) })
+	await(t, func() string { return "the abandoned build to end" }, func() bool { return alive(second) == 0 })
 }
 
-// sleepers waits until n processes are written down and returns their ids.
-func sleepers(t *testing.T, folder string, n int) []string {
+// sleepers waits until the two processes of a build that come behind others
+// are asleep, and returns their ids. When they are written down they may not be
+// what they are to be yet: the shell has made them, and they have its name.
+func sleepers(t *testing.T, folder string, behind int) []string {
 	t.Helper()
 	var pids []string
-	await(t, fmt.Sprintf("%d processes of builds", n), func() bool {
+	await(t, func() string {
+		return fmt.Sprintf("two processes of a build behind %d others; there are %v", behind, pids)
+	}, func() bool {
 		text, err := os.ReadFile(filepath.Join(folder, "pids"))
 		pids = strings.Fields(string(text))
-		return err == nil && len(pids) >= n
+		return err == nil && len(pids) >= behind+2 && alive(pids[behind:behind+2]) == 2
 	})
-	return pids[:n]
+	return pids[behind : behind+2]
 }
 
-// anyAlive reports whether one of the sleeping processes lives. A zombie is
-// dead; so is a process that only has the id of an old one.
-func anyAlive(pids []string) bool {
+// alive counts the sleeping processes that live. A zombie is dead; so is a
+// process that only has the id of an old one.
+func alive(pids []string) int {
+	n := 0
 	for _, pid := range pids {
 		if line, err := os.ReadFile("/proc/" + pid + "/cmdline"); err == nil && strings.HasPrefix(string(line), "sleep\x007777") {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
