@@ -212,6 +212,9 @@ func (w *world) run(i int) {
 // work is asked for every 15 minutes at last, and windows open each hour.
 const patience = 50 * time.Minute
 
+// endless is how many calls are too many for things to come to rest.
+const endless = 200_000
+
 // settle lets faults cease and people answer, until everything is at rest.
 func (w *world) settle() {
 	w.settled, w.full, w.outage = true, false, false
@@ -221,11 +224,14 @@ func (w *world) settle() {
 		p.unnoticed = 0
 	}
 	w.log.line("SETTLE")
-	since, rest := time.Now(), 0
+	since, rest, from := time.Now(), 0, w.events
 	for commits := w.audit.commits; !w.over(); w.look() {
 		w.look()
 		if w.audit.commits > commits {
 			commits, since = w.audit.commits, time.Now()
+		}
+		if w.events-from > endless {
+			w.violated("I3", "it never comes to rest:\n%s", w.audit.describe())
 		}
 		if calls := w.gate.waiting(); len(calls) > 0 {
 			w.let(calls[w.rng.IntN(len(calls))], done)

@@ -88,12 +88,21 @@ func (w *world) tear(ops []store.Op) []store.Op {
 	return ops[:len(ops)/2]
 }
 
+// opens notes the newest token of a run.
+func (w *world) opens(run, token string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tokens[run] = token
+}
+
 // mutateToken returns the newest token of the run.
 func (w *world) mutateToken(token string) string {
 	if w.mutant != "an answer goes to whatever task is open" {
 		return token
 	}
 	run, _, _ := strings.Cut(token, ".")
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if newest := w.tokens[run]; newest != "" {
 		return newest
 	}

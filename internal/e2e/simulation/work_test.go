@@ -45,7 +45,7 @@ func (x work) call(ctx context.Context, what, token, execution, run string, f fu
 		})
 		return errThrottled{}
 	}
-	x.w.tokens[run] = token
+	x.w.opens(run, token)
 	err := once(fa, func() error { return f(ctx) })
 	if err != nil && !x.gate.killed() {
 		x.w.disturbed(run)

@@ -205,6 +205,9 @@ func (w *world) simulate() {
 		w.step()
 	}
 	w.settle()
+	if w.over() {
+		return
+	}
 	if standing := w.standing(); !w.over() {
 		w.audit.rest(standing)
 	}
