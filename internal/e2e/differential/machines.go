@@ -122,15 +122,6 @@ func (b *builder) task(id string, later []string) asl.State {
 	return t
 }
 
-// text is v as JSON.
-func text(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // of this package's own making
-	}
-	return b
-}
-
 // errorNames are what rules are about. Against a missed heartbeat the emulator
 // knows its own name only; see Deviations.
 var (
@@ -142,7 +133,7 @@ var (
 // that does costs the emulator up to a second for each try.
 func retries(r *rand.Rand, names [][]string) []asl.Retry {
 	var all []asl.Retry
-	for range r.IntN(3) {
+	for range r.IntN(4) {
 		n := r.IntN(3)
 		all = append(all, asl.Retry{
 			ErrorEquals: oneOf(r, names...), MaxAttempts: &n, MaxDelaySeconds: 1,
@@ -283,7 +274,7 @@ func (s machineSpecimen) silent(id string) bool {
 
 func (s machineSpecimen) answer(c Call) Answer {
 	r := chance(s.seed, "answer", c.State, c.Visit, c.Try)
-	trouble := oneOf(chance(s.seed, "trouble"), 0, 2, 4, 6)
+	trouble := oneOf(chance(s.seed, "trouble"), 0, 3, 6, 8)
 	branch := len(c.State) > 1
 	switch {
 	case s.silent(c.State):

@@ -13,8 +13,8 @@ import (
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
-// RandomPipeline returns a lawful definition made from seed.
-func RandomPipeline(seed uint64) pipeline.Declaration {
+// randomPipeline returns a lawful definition made from seed.
+func randomPipeline(seed uint64) pipeline.Declaration {
 	r := chance(seed, "pipeline")
 	d := pipeline.Declaration{
 		Name: "app", RoleARN: "arn:aws:iam::123456789012:role/pipe", Type: pipeline.V2,
@@ -211,10 +211,10 @@ func (s pipelineScript) answer(c Call) Answer {
 	switch {
 	case !stage && s.silent(c.State):
 		return Answer{Kind: Silence}
+	case s.trouble > 0 && chance(s.seed, "broken", c.State, c.Visit).IntN(60) == 0: // for more tries than there are
+		return Answer{Kind: Refuse, Early: true, Error: "TooManyRequestsException"}
 	case r.IntN(10) >= s.trouble || stage && c.Visit > 2:
 		return Answer{Kind: Succeed, Early: r.IntN(8) == 0, Output: randomJSON(r, 2)}
-	case chance(s.seed, "broken", c.State, c.Visit).IntN(6) == 0: // for good
-		return Answer{Kind: Refuse, Early: true, Error: "TooManyRequestsException"}
 	}
 	switch r.IntN(20) {
 	case 0:

@@ -19,12 +19,12 @@ const (
 )
 
 // A Move is something that is done to a run, and when: after so many states
-// were entered and so many calls were made.
+// were entered and left, and so many calls were made.
 type Move struct {
-	Entered, Calls int
-	Ended          bool // and after the end
-	Call           Call // that is answered; none stops the run
-	Answer         Answer
+	Entered, Left, Calls int
+	Ended                bool // and after the end
+	Call                 Call // that is answered; none stops the run
+	Answer               Answer
 }
 
 // Embedded plays c on the engine and returns what happened and what was done.
@@ -39,7 +39,7 @@ func (c Case) Embedded() (Trace, []Move, error) {
 	}
 	p := &player{
 		c: c, chart: chart, machine: m, calendar: newCalendar(chart), order: chance(c.Seed, "order"),
-		trace: newTrace(), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), states: map[string]int{},
+		trace: newTrace(), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	err = p.play()
 	return p.trace, p.moves, err
@@ -54,11 +54,10 @@ type player struct {
 	order    *rand.Rand
 	run      engine.Run
 	now      time.Time
-	waiting  []Call // for an answer
+	waiting  []Call // for an answer, unless their branch was cut short
+	lapsed   []Call // that timed out
 	answered []Call // by a move
-	calls    int
-	states   map[string]int // entered
-	entered  int
+	calls    int    // made
 	trace    Trace
 	moves    []Move
 }
@@ -100,18 +99,35 @@ func (p *player) next() error {
 	wake := p.run.Wake()
 	switch {
 	case !wake.IsZero() && (len(talk) == 0 || wake.Sub(p.now) <= time.Second):
-		p.now = wake
-		_, err := p.step(engine.Tick{})
-		return err
+		return p.tick(wake)
 	case len(talk) == 0:
 		return errors.New("the run waits for nothing")
 	case p.calls >= mostCalls && !silence:
 		return p.move(Call{}, Answer{Kind: Stop, Error: "Test.Enough", Cause: "so many calls are enough"})
-	case len(p.answered) > 0 && p.order.IntN(6) == 0:
-		return p.move(oneOf(p.order, p.answered...), p.another())
+	case len(p.answered) > 0 && p.order.IntN(5) == 0:
+		n := len(p.answered)
+		late := p.answered[max(p.order.IntN(n), p.order.IntN(n))] // rather one of the last
+		return p.move(late, p.another())
 	}
 	c := oneOf(p.order, talk...)
 	return p.move(c, p.c.Answer(c))
+}
+
+// tick lets time pass, and looks which tasks have timed out by then.
+func (p *player) tick(now time.Time) error {
+	p.now = now
+	if _, err := p.step(engine.Tick{}); err != nil {
+		return err
+	}
+	p.waiting = slices.DeleteFunc(p.waiting, func(c Call) bool {
+		_, _, err := engine.Step(p.machine, p.run, engine.Heartbeat{Token: c.token}, p.now)
+		gone := err != nil && p.c.Answer(c).Kind == Silence
+		if gone {
+			p.lapsed = append(p.lapsed, c)
+		}
+		return gone
+	})
+	return nil
 }
 
 // another is an answer to a call that has one.
@@ -121,7 +137,7 @@ func (p *player) another() Answer {
 
 // afterwards answers calls of a run that has ended.
 func (p *player) afterwards() error {
-	calls := slices.Concat(p.waiting, p.answered)
+	calls := slices.Concat(p.waiting, p.lapsed, p.answered)
 	p.order.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
 	for _, c := range calls[:min(2, len(calls))] {
 		if err := p.move(c, p.another()); err != nil {
@@ -133,7 +149,8 @@ func (p *player) afterwards() error {
 
 // move does something to the run and notes it.
 func (p *player) move(c Call, a Answer) error {
-	p.moves = append(p.moves, Move{Entered: p.entered, Calls: p.calls, Ended: p.run.Status != machine.Running, Call: c, Answer: a})
+	entered, left := p.trace.steps()
+	p.moves = append(p.moves, Move{Entered: entered, Left: left, Calls: p.calls, Ended: p.run.Status != machine.Running, Call: c, Answer: a})
 	var gone bool
 	var err error
 	if a.Kind == Stop {
@@ -148,14 +165,13 @@ func (p *player) move(c Call, a Answer) error {
 // answer answers a call and reports whether nobody waited for that.
 func (p *player) answer(c Call, a Answer) (gone bool, err error) {
 	p.waiting = slices.DeleteFunc(p.waiting, func(w Call) bool { return w.token == c.token })
-	path, at := p.chart.branch[c.State], 0
-	if at = len(p.trace.Paths[path]) - 1; at < 0 {
-		return false, fmt.Errorf("%s: the state was never entered", c)
-	}
 	switch a.Kind {
 	case Succeed:
-		if gone, err = p.step(engine.TaskSucceeded{Token: c.token, Output: []byte(a.Output)}); !gone && !strings.HasPrefix(p.run.Error, "States.") {
-			p.trace.Paths[path][at].Left = true
+		branch := p.chart.branch[c.State]
+		latest := len(p.trace.Paths[branch]) - 1
+		gone, err = p.step(engine.TaskSucceeded{Token: c.token, Output: []byte(a.Output)})
+		if !gone && !strings.HasPrefix(p.run.Error, "States.") { // or it failed with what it was given
+			p.trace.Paths[branch][latest].Left = true
 		}
 	case Fail:
 		gone, err = p.step(engine.TaskFailed{Token: c.token, Error: a.Error, Cause: a.Cause})
@@ -213,7 +229,6 @@ func (p *player) follow(effects []engine.Effect) error {
 // enter notes that a state is entered, and that the one before it in its
 // branch was left. A branch that begins anew says nothing of how it ended.
 func (p *player) enter(state string) {
-	p.entered++
 	branch := p.chart.branch[state]
 	if path := p.trace.Paths[branch]; len(path) > 0 && (branch == "" || p.chart.starts[branch] != state) {
 		path[len(path)-1].Left = true
@@ -230,9 +245,6 @@ func (p *player) enter(state string) {
 func (p *player) end() {
 	t := &p.trace
 	t.Status, t.Error, t.Cause, t.Output = string(p.run.Status), p.run.Error, cause(p.run.Error, p.run.Cause), plain(string(p.run.Output))
-	if path := t.Paths[""]; p.run.Status == machine.Succeeded {
-		path[len(path)-1].Left = true
-	} else {
-		path[len(path)-1].Left = false
-	}
+	path := t.Paths[""]
+	path[len(path)-1].Left = p.run.Status == machine.Succeeded
 }

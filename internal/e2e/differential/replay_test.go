@@ -31,6 +31,7 @@ type replay struct {
 	patience time.Duration // how long the emulator may take to do what the engine has done
 	came     chan struct{} // a call has come
 	ended    chan struct{} // closed when the run has ended
+	end      sync.Once     // closes it
 
 	mu       sync.Mutex
 	calendar calendar       // guarded by mu
@@ -112,7 +113,7 @@ func (r *replay) follow(ctx context.Context, moves []Move) error {
 			return err
 		}
 	}
-	return r.end(ctx)
+	return r.over(ctx)
 }
 
 // reach waits until the emulator is where the engine was before m.
@@ -131,34 +132,37 @@ func (r *replay) reach(ctx context.Context, m Move) error {
 		}
 	}
 	if m.Ended {
-		return r.end(ctx)
+		return r.over(ctx)
 	}
 	if r.c.Careful || m.Answer.Kind == Stop {
-		return r.rest(ctx, m.Entered)
+		return r.rest(ctx, m.Entered, m.Left)
 	}
 	return nil
 }
 
-// rest waits until so many states were entered.
-func (r *replay) rest(ctx context.Context, want int) error {
+// rest waits until so many states were entered and left.
+func (r *replay) rest(ctx context.Context, entered, left int) error {
 	for {
 		history, err := r.client.GetExecutionHistory(ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: &r.arn})
 		if err != nil {
 			return err
 		}
-		n := 0
+		in, out := 0, 0
 		for _, e := range history.Events {
 			if e.StateEnteredEventDetails != nil {
-				n++
+				in++
+			}
+			if e.StateExitedEventDetails != nil {
+				out++
 			}
 		}
-		if n >= want {
+		if in >= entered && out >= left {
 			return nil
 		}
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("%d states were entered; want %d", n, want)
+			return fmt.Errorf("%d states were entered and %d left; want %d and %d", in, out, entered, left)
 		}
 	}
 }
@@ -169,8 +173,8 @@ func (r *replay) called() int {
 	return len(r.calls)
 }
 
-// end waits until the run has ended.
-func (r *replay) end(ctx context.Context) error {
+// over waits until the run has ended.
+func (r *replay) over(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	select {

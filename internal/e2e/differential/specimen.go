@@ -17,7 +17,7 @@ type Specimen interface {
 func Specimens(pipelines, machines uint64) []Specimen {
 	var all []Specimen
 	for seed := range pipelines {
-		all = append(all, pipelineSpecimen{RandomPipeline(seed), seed})
+		all = append(all, pipelineSpecimen{randomPipeline(seed), seed})
 	}
 	for seed := range machines {
 		all = append(all, machineSpecimen{seed, nil})
@@ -81,9 +81,9 @@ func (s machineSpecimen) Smaller() []Specimen {
 	return all
 }
 
-// Minimise returns the smallest specimen on a way down from s on which all
+// minimise returns the smallest specimen on a way down from s on which all
 // differ, after at most so many trials.
-func Minimise(s Specimen, trials int, differs func(Specimen) bool) Specimen {
+func minimise(s Specimen, trials int, differs func(Specimen) bool) Specimen {
 	for again := true; again; {
 		again = false
 		for _, smaller := range s.Smaller() {

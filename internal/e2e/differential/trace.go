@@ -48,6 +48,19 @@ func (t *Trace) leave(c *chart, state string) {
 	t.note("%q was left and is not the latest of its branch", state)
 }
 
+// steps returns how many states were entered, and how many of them were left.
+func (t *Trace) steps() (entered, left int) {
+	for _, path := range t.Paths {
+		entered += len(path)
+		for _, s := range path {
+			if s.Left {
+				left++
+			}
+		}
+	}
+	return entered, left
+}
+
 func (t *Trace) call(c Call) {
 	t.Calls[c.State] = append(t.Calls[c.State], fmt.Sprintf("visit %d, try %d: %s", c.Visit, c.Try, c.Payload))
 }
@@ -94,20 +107,20 @@ func (t Trace) Lines() []string {
 	return lines
 }
 
-// Diff returns both traces side by side, or nothing if they are equal.
-func Diff(embedded, emulated Trace) string {
+// sideBySide returns both traces, what is equal once, or nothing if all is.
+func sideBySide(embedded, emulated Trace) string {
 	a, b := embedded.Lines(), emulated.Lines()
 	if slices.Equal(a, b) {
 		return ""
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "  %-70s | %s\n", "embedded", "emulated")
+	fmt.Fprintf(&out, "! %-90s | %s\n", "embedded", "emulated")
 	for _, row := range align(a, b) {
-		mark := " "
-		if row[0] != row[1] {
-			mark = "!"
+		if row[0] == row[1] {
+			fmt.Fprintf(&out, "  %s\n", row[0])
+		} else {
+			fmt.Fprintf(&out, "! %-90s | %s\n", row[0], row[1])
 		}
-		fmt.Fprintf(&out, "%s %-70s | %s\n", mark, row[0], row[1])
 	}
 	return out.String()
 }
