@@ -45,7 +45,9 @@ type failure struct {
 }
 
 // deadly reports whether the process may die of f.
-func (f failure) deadly() bool { return f.mode != failpoint.ErrorBefore && f.mode != failpoint.ErrorAfter }
+func (f failure) deadly() bool {
+	return f.mode != failpoint.ErrorBefore && f.mode != failpoint.ErrorAfter
+}
 
 // rare are steps that a process reaches once, or seldom.
 var rare = []string{"store CreatePipeline", "store DeletePipeline", "sqlite mark reset", "engine checkpoint", "engine timer", "engine stop", "store RollbackStage", "Build/CodeBuild Stop", "Compute/Commands Stop"}
