@@ -122,15 +122,6 @@ func (b *builder) task(id string, later []string) asl.State {
 	return t
 }
 
-// text is v as JSON.
-func text(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // of this package's own making
-	}
-	return b
-}
-
 // errorNames are what rules are about. Against a missed heartbeat the emulator
 // knows its own name only; see Deviations.
 var (

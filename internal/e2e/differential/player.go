@@ -19,12 +19,12 @@ const (
 )
 
 // A Move is something that is done to a run, and when: after so many states
-// were entered and so many calls were made.
+// were entered and left, and so many calls were made.
 type Move struct {
-	Entered, Calls int
-	Ended          bool // and after the end
-	Call           Call // that is answered; none stops the run
-	Answer         Answer
+	Entered, Left, Calls int
+	Ended                bool // and after the end
+	Call                 Call // that is answered; none stops the run
+	Answer               Answer
 }
 
 // Embedded plays c on the engine and returns what happened and what was done.
@@ -58,7 +58,6 @@ type player struct {
 	lapsed   []Call // that timed out
 	answered []Call // by a move
 	calls    int    // made
-	entered  int    // states
 	trace    Trace
 	moves    []Move
 }
@@ -150,7 +149,8 @@ func (p *player) afterwards() error {
 
 // move does something to the run and notes it.
 func (p *player) move(c Call, a Answer) error {
-	p.moves = append(p.moves, Move{Entered: p.entered, Calls: p.calls, Ended: p.run.Status != machine.Running, Call: c, Answer: a})
+	entered, left := p.trace.steps()
+	p.moves = append(p.moves, Move{Entered: entered, Left: left, Calls: p.calls, Ended: p.run.Status != machine.Running, Call: c, Answer: a})
 	var gone bool
 	var err error
 	if a.Kind == Stop {
@@ -229,7 +229,6 @@ func (p *player) follow(effects []engine.Effect) error {
 // enter notes that a state is entered, and that the one before it in its
 // branch was left. A branch that begins anew says nothing of how it ended.
 func (p *player) enter(state string) {
-	p.entered++
 	branch := p.chart.branch[state]
 	if path := p.trace.Paths[branch]; len(path) > 0 && (branch == "" || p.chart.starts[branch] != state) {
 		path[len(path)-1].Left = true

@@ -135,31 +135,34 @@ func (r *replay) reach(ctx context.Context, m Move) error {
 		return r.over(ctx)
 	}
 	if r.c.Careful || m.Answer.Kind == Stop {
-		return r.rest(ctx, m.Entered)
+		return r.rest(ctx, m.Entered, m.Left)
 	}
 	return nil
 }
 
-// rest waits until so many states were entered.
-func (r *replay) rest(ctx context.Context, want int) error {
+// rest waits until so many states were entered and left.
+func (r *replay) rest(ctx context.Context, entered, left int) error {
 	for {
 		history, err := r.client.GetExecutionHistory(ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: &r.arn})
 		if err != nil {
 			return err
 		}
-		n := 0
+		in, out := 0, 0
 		for _, e := range history.Events {
 			if e.StateEnteredEventDetails != nil {
-				n++
+				in++
+			}
+			if e.StateExitedEventDetails != nil {
+				out++
 			}
 		}
-		if n >= want {
+		if in >= entered && out >= left {
 			return nil
 		}
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("%d states were entered; want %d", n, want)
+			return fmt.Errorf("%d states were entered and %d left; want %d and %d", in, out, entered, left)
 		}
 	}
 }

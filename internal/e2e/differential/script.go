@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -63,4 +64,13 @@ func oneOf[T any](r *rand.Rand, all ...T) T { return all[r.IntN(len(all))] }
 // words it.
 func refusal(code string) string {
 	return fmt.Sprintf("refused (Service: AWSLambda; Status Code: 500; Error Code: %s; Request ID: r; Proxy: null)", code)
+}
+
+// text is v as JSON.
+func text(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // of this package's own making
+	}
+	return b
 }

@@ -48,6 +48,19 @@ func (t *Trace) leave(c *chart, state string) {
 	t.note("%q was left and is not the latest of its branch", state)
 }
 
+// steps returns how many states were entered, and how many of them were left.
+func (t *Trace) steps() (entered, left int) {
+	for _, path := range t.Paths {
+		entered += len(path)
+		for _, s := range path {
+			if s.Left {
+				left++
+			}
+		}
+	}
+	return entered, left
+}
+
 func (t *Trace) call(c Call) {
 	t.Calls[c.State] = append(t.Calls[c.State], fmt.Sprintf("visit %d, try %d: %s", c.Visit, c.Try, c.Payload))
 }

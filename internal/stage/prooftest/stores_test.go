@@ -37,7 +37,7 @@ func (s shelf) walks(worlds int) int {
 func shelves(t *testing.T) []shelf {
 	lite := onSQLite(t)
 	return []shelf{
-		{name: "memory", short: 200, long: 6000, open: inMemory},
+		{name: "memory", short: 300, long: 6000, open: inMemory},
 		{name: "sqlite", short: 20, long: 1500, open: lite},
 		{name: "sqlite behind the cache", short: 20, long: 2500, open: func(t tester, chance chooser) store.Store { return store.Cache(lite(t, chance)) }},
 		{name: "dynamo", short: 40, long: 4000, open: onDynamo, pauses: true},
