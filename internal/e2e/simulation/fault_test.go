@@ -1,5 +1,14 @@
 package simulation
 
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+)
+
 // A class is a way to go wrong, as the failure model of the project numbers
 // them. Elsewhere says why it is not played here, and which test has it.
 type class struct{ id, what, elsewhere string }
@@ -34,7 +43,7 @@ var classes = []class{
 	{"F26", "work tells another end than before", ""},
 	{"F27", "an action times out and its work goes on", ""},
 	{"F28", "work tells more than fits", ""},
-	{"F29", "a run has too many events", "a machine has no loops but retries (TestLimit, internal/engine)"},
+	{"F29", "a run has too many events", "a machine has no loops but retries, and the engine ends a run of more than 25,000"},
 	{"F30", "somebody tells of work that is not ours", ""},
 	{"F31", "stop against approve", ""},
 	{"F32", "two answers to one request", ""},
@@ -47,21 +56,21 @@ var classes = []class{
 	{"F39", "an announcement is made twice", ""},
 	{"F40", "nobody takes announcements for long", ""},
 	{"F41", "an alert about an alert", "a message that fails is logged and makes no other (TestAlerts, internal/orchestrator)"},
-	{"F42", "an upload is cut", "files: TestCrash, internal/blob/dir"},
+	{"F42", "an upload is cut", "files: TestKilled, internal/blob/dir"},
 	{"F43", "a retry writes where the try before wrote", ""},
 	{"F44", "a hostile archive", "internal/archive"},
 	{"F45", "an artifact is gone", "files: internal/action/whole"},
 	{"F46", "leftovers of uploads", "AWS only: a rule of the bucket (infra)"},
 	{"F47", "the process is killed at any call", ""},
 	{"F47a", "the process is killed while it opens", ""},
-	{"F48", "the power fails", "TestCrash, internal/sqlite"},
+	{"F48", "the power fails", "TestPrefixOrRefused, internal/sqlite"},
 	{"F49", "the log of the database is damaged", "TestPrefixOrRefused, TestDamagedPage, internal/sqlite"},
 	{"F50", "nothing can be written for a while", ""},
 	{"F51", "a second process", "TestOneProcess, internal/sqlite"},
 	{"F52", "a newer format", "TestNewerFormat, internal/sqlite; there is one format so far"},
 	{"F53", "a row cannot be read", "TestQuarantine, internal/engine"},
 	{"F54", "the process dies while timers run", ""},
-	{"F55", "processes outlive the system", "TestNoOrphans, internal/e2e"},
+	{"F55", "processes outlive the system", "TestNoOrphans, internal/e2e/crash"},
 	{"F56", "a grandchild keeps the pipe open", "TestWaitAlwaysReturns, internal/process"},
 	{"F57", "zombies", "TestNoZombies, internal/process"},
 	{"F58", "a child ignores the signal to end", "TestStopGivesGrace, internal/process"},
@@ -74,6 +83,27 @@ var classes = []class{
 	{"F65", "an index or a stream is old", "AWS only; that nothing is heard is F11 and F25"},
 	{"F66", "clocks jump, by a day too, and differ", ""},
 	{"F67", "time zones and their changes", "internal/window"},
+}
+
+// named are the tests that classes names, and where.
+var named = regexp.MustCompile(`(Test\w+), (internal/[\w/]+)`)
+
+// TestElsewhere: a test that is said to have a class is there.
+func TestElsewhere(t *testing.T) {
+	for _, c := range classes {
+		for _, m := range named.FindAllStringSubmatch(c.elsewhere, -1) {
+			files, err := filepath.Glob(filepath.Join("..", "..", "..", m[2], "*_test.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(files, func(file string) bool {
+				text, err := os.ReadFile(file)
+				return err == nil && bytes.Contains(text, []byte("func "+m[1]+"("))
+			}) {
+				t.Errorf("%s: there is no %s in %s", c.id, m[1], m[2])
+			}
+		}
+	}
 }
 
 // unreached returns the classes that are played here and that a run has not
