@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/sqlite"
 )
 
@@ -96,10 +97,9 @@ func TestPrefixOrRefused(t *testing.T) {
 	if len(wal) < 32+commits*frame {
 		t.Fatalf("the log has %d bytes, so it cannot hold %d commits", len(wal), commits)
 	}
-	proving := os.Getenv("SLUICE_PROVE") != ""
 	cuts, flips, every := 30, 30, 5
 	switch {
-	case proving:
+	case bartest.Proving():
 		cuts, flips, every, seed = 1000, 300, 1, uint64(began.UnixNano())
 	case testing.Short():
 		cuts, flips, every = 7, 7, 20
@@ -126,10 +126,8 @@ func TestPrefixOrRefused(t *testing.T) {
 		t.Error("no damage was noticed")
 	}
 	t.Logf("%d refused, %d without effect", d.refused, d.intact)
-	if proving && !t.Failed() {
-		fmt.Printf("BAR B3 cuts=%d borders=%d flips=%d commits=%d refused=%d without_effect=%d mixed=0 silent=0 seconds=%.0f seed=%d\n",
-			cuts, borders/every, flips, commits, d.refused, d.intact, time.Since(began).Seconds(), seed)
-	}
+	bartest.Report(t, "B3", "cuts=%d borders=%d flips=%d commits=%d refused=%d without_effect=%d seconds=%.0f seed=%d",
+		cuts, borders/every, flips, commits, d.refused, d.intact, time.Since(began).Seconds(), seed)
 }
 
 // damages counts what became of damaged copies of a database.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/failpoint"
 )
 
@@ -91,7 +92,7 @@ func TestFailpoints(t *testing.T) {
 	}()
 	bin := tagged(t)
 	n := *rounds
-	if n == 0 && proving() {
+	if n == 0 && bartest.Proving() {
 		n = 3
 	}
 	lives, failures := 0, 0
@@ -127,7 +128,7 @@ func TestFailpoints(t *testing.T) {
 			return
 		}
 	}
-	fmt.Printf("BAR B2 points=%d modes=%d runs=%d failures=%d reached=%d processes=%d seconds=%.0f seed=%d\n",
+	bartest.Report(t, "B2", "points=%d modes=%d runs=%d failures=%d reached=%d processes=%d seconds=%.0f seed=%d",
 		len(steps), len(failpoint.Modes), n, failures, failures, lives, time.Since(began).Seconds(), seed)
 }
 

@@ -3,19 +3,16 @@ package crash_test
 import (
 	"context"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
 var kills = flag.Int("kills", 0, "how often TestKill kills a system that works; a fifth more while it recovers")
-
-// proving reports whether long forms are run.
-func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
 
 // between is how many kills there are between two looks at everything.
 const between = 50
@@ -29,7 +26,7 @@ func TestKill(t *testing.T) {
 	n := *kills
 	if n == 0 {
 		n = 40
-		if proving() {
+		if bartest.Proving() {
 			n = 1000
 		}
 	}
@@ -72,10 +69,7 @@ func TestKill(t *testing.T) {
 	if l.acknowledged < n {
 		t.Errorf("only %d calls were acknowledged; the load was too small to show anything", l.acknowledged)
 	}
-	if t.Failed() || !proving() {
-		return
-	}
-	fmt.Printf("BAR B1 kills=%d recovery_kills=%d acknowledged=%d executions=%d tries=%d lost_tries=%d lost=0 duplicated=0 stuck=0 seconds=%.0f seed=%d\n",
+	bartest.Report(t, "B1", "kills=%d recovery_kills=%d acknowledged=%d executions=%d tries=%d lost_tries=%d seconds=%.0f seed=%d",
 		n, recovery, l.acknowledged, all.executions, all.tries, all.lost, time.Since(began).Seconds(), seed)
 }
 

@@ -2,30 +2,18 @@ package differential
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
-// proving reports whether the long forms are asked for; see make prove.
-func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
-
-// bar prints how one of the bars of docs/proof.md stands, when they are asked
-// for.
-func bar(t *testing.T, name, format string, args ...any) {
-	if proving() {
-		fmt.Printf("BAR %s pass=%v %s\n", name, !t.Failed(), fmt.Sprintf(format, args...))
-	}
-}
-
 // amounts are how many definitions and machines are compared.
 func amounts() (pipelines, machines uint64) {
-	if proving() {
+	if bartest.Proving() {
 		return 400, 400
 	}
 	return 40, 30
@@ -58,7 +46,7 @@ func TestDifferential(t *testing.T) {
 	}
 	t.Logf("%d cases, %d states, %d calls", len(specimens), states, calls)
 	t.Run("deviations", func(t *testing.T) { testDeviations(t, e) })
-	bar(t, "differential", "definitions=%d machines=%d states=%d calls=%d equal=%d deviations=%d seconds=%.1f seed=0..%d",
+	bartest.Report(t, "differential", "definitions=%d machines=%d states=%d calls=%d equal=%d deviations=%d seconds=%.1f seed=0..%d",
 		pipelines, machines, states, calls, len(found), len(deviations), time.Since(began).Seconds(), pipelines-1)
 	if t.Failed() {
 		return // mutants are told from what is equal

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sluice-ci/sluice/internal/bartest"
 )
 
 // wrongTexts change states of a text that is then given to the engine alone.
@@ -122,7 +124,7 @@ var wrongEngines = []struct{ name, file, from, to string }{
 // testWrongEngines builds the engine with each change and plays the cases on
 // it: some trace has to be another than the emulator's.
 func testWrongEngines(t *testing.T, found map[string]finding, pipelines, machines uint64) {
-	if !proving() {
+	if !bartest.Proving() {
 		t.Skip("left out: to build an engine for each of them takes seconds; SLUICE_PROVE=1 does")
 	}
 	told := 0
@@ -140,7 +142,7 @@ func testWrongEngines(t *testing.T, found map[string]finding, pipelines, machine
 			told++
 		}
 	}
-	bar(t, "differential-bites", "engines=%d told=%d cases=%d seed=0..%d", len(wrongEngines), told, len(found), pipelines-1)
+	bartest.Report(t, "differential-bites", "engines=%d told=%d cases=%d seed=0..%d", len(wrongEngines), told, len(found), pipelines-1)
 }
 
 // playWrong returns the traces of an engine in which a text of a file is

@@ -1,22 +1,19 @@
 package orders
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/orchestrator/orchestratortest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
 )
-
-func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
 
 // permutations returns every order of all events.
 func permutations() [][]event {
@@ -58,7 +55,7 @@ func forms() []form {
 // TestOrders plays every order in every form; the short form, some.
 func TestOrders(t *testing.T) {
 	orders, share := permutations(), 120
-	if proving() {
+	if bartest.Proving() {
 		share = 1
 	}
 	began, seed := time.Now(), uint64(1)
@@ -89,10 +86,8 @@ func TestOrders(t *testing.T) {
 		sum += n
 	}
 	t.Logf("%d orders: %v", sum, played)
-	if proving() {
-		fmt.Printf("BAR B11 pass=%v kinds=%d forms=%d orders=%d plays=%d seconds=%.0f seed=%d\n",
-			!t.Failed(), len(kinds), len(forms()), len(orders), sum, time.Since(began).Seconds(), seed)
-	}
+	bartest.Report(t, "B11", "kinds=%d forms=%d orders=%d plays=%d seconds=%.0f seed=%d",
+		len(kinds), len(forms()), len(orders), sum, time.Since(began).Seconds(), seed)
 }
 
 // playOrder plays one order and returns what is wrong.

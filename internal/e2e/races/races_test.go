@@ -5,18 +5,16 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/orchestrator/orchestratortest"
 	"github.com/sluice-ci/sluice/internal/store"
 )
-
-func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
 
 // A meeting is two verbs in a place.
 type meeting struct {
@@ -191,7 +189,7 @@ func (m *meeting) String() string { return m.verbs[0].name + " and " + m.verbs[1
 // in some situations, in the long one in all.
 func TestRaces(t *testing.T) {
 	e, every := effort{orders: 4, seeds: 1}, 4
-	if proving() {
+	if bartest.Proving() {
 		e, every = effort{orders: 300, seeds: 14}, 1
 	}
 	began, pairs, y := time.Now(), 0, tally{both: map[string]bool{}}
@@ -213,7 +211,7 @@ func TestRaces(t *testing.T) {
 							t.Errorf("%s: %s", s.name, problem)
 						}
 					}
-					if pair := a.name + " and " + b.name; proving() && i+j < controls && !y.both[pair] {
+					if pair := a.name + " and " + b.name; bartest.Proving() && i+j < controls && !y.both[pair] {
 						t.Error("in no situation could each have had its way")
 					}
 				})
@@ -222,10 +220,8 @@ func TestRaces(t *testing.T) {
 		}
 	}
 	t.Logf("%d meetings, %d serial outcomes, %d orders, %d by chance", y.meetings, y.serial, y.searched, y.random)
-	if proving() {
-		fmt.Printf("BAR B12 pass=%v pairs=%d both=%d situations=%d meetings=%d serial=%d orders=%d whole=%d random=%d seconds=%.0f seed=by-name\n",
-			!t.Failed(), pairs, len(y.both), len(situations), y.meetings, y.serial, y.searched, y.whole, y.random, time.Since(began).Seconds())
-	}
+	bartest.Report(t, "B12", "pairs=%d both=%d situations=%d meetings=%d serial=%d orders=%d whole=%d random=%d seconds=%.0f seed=by-name",
+		pairs, len(y.both), len(situations), y.meetings, y.serial, y.searched, y.whole, y.random, time.Since(began).Seconds())
 }
 
 // TestBites plays on a store that does not look at versions. Each of these

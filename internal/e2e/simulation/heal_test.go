@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
@@ -21,7 +22,7 @@ const period = time.Minute
 // (B14).
 func TestHeal(t *testing.T) {
 	began, seeds, histories := time.Now(), uint64(8), 0
-	if proving() {
+	if bartest.Proving() {
 		seeds = 25
 	}
 	latest := map[string]time.Duration{}
@@ -56,7 +57,7 @@ func TestHeal(t *testing.T) {
 		}
 	}
 	t.Logf("latest: %v", latest)
-	bar(t, "B14", "histories=%d latest_row=%v latest_work=%v latest_run=%v period=%v seconds=%.0f",
+	bartest.Report(t, "B14", "histories=%d latest_row=%v latest_work=%v latest_run=%v period=%v seconds=%.0f",
 		histories, latest["row"], latest["work"], latest["run"], period, time.Since(began).Seconds())
 }
 
@@ -87,7 +88,7 @@ func (w *world) heal() {
 // ends well, nothing is broken, and it takes at most three times the calls (B15).
 func TestThrottle(t *testing.T) {
 	began, seeds := time.Now(), uint64(5)
-	if proving() {
+	if bartest.Proving() {
 		seeds = 50
 	}
 	calls := map[int]int{}
@@ -112,7 +113,7 @@ func TestThrottle(t *testing.T) {
 		t.Errorf("%d calls with faults, %d without", calls[20], calls[0])
 	}
 	t.Logf("calls: %v, ratio %.2f", calls, ratio)
-	bar(t, "B15", "histories=%d calls=%d without_faults=%d ratio=%.2f seconds=%.0f", seeds, calls[20], calls[0], ratio, time.Since(began).Seconds())
+	bartest.Report(t, "B15", "histories=%d calls=%d without_faults=%d ratio=%.2f seconds=%.0f", seeds, calls[20], calls[0], ratio, time.Since(began).Seconds())
 }
 
 // throttle starts an execution each minute for ten minutes.

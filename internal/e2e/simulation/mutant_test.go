@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
@@ -48,7 +49,7 @@ func TestMutants(t *testing.T) {
 			t.Error("nothing was found in 150 seeds")
 		})
 	}
-	bar(t, "B9-bites", "mutants=%d caught=%d most_seeds=%d", len(mutants), caught, most)
+	bartest.Report(t, "B9-bites", "mutants=%d caught=%d most_seeds=%d", len(mutants), caught, most)
 }
 
 // mutateRead hides what was answered before.

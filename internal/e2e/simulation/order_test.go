@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
@@ -36,7 +37,7 @@ func line(mode pipeline.Mode) pipeline.Declaration {
 // newest one comes to its own end (B13).
 func TestOrder(t *testing.T) {
 	n := 100
-	if proving() {
+	if bartest.Proving() {
 		n = 1000
 	}
 	for _, mode := range []pipeline.Mode{pipeline.Superseded, pipeline.Queued} {
@@ -68,7 +69,7 @@ func TestOrder(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %v, %d entries", mode, ends, entries)
-		bar(t, "B13", "mode=%s executions=%d ends=%v entries=%d events=%d seconds=%.0f", mode, n, ends, entries, w.events, time.Since(began).Seconds())
+		bartest.Report(t, "B13", "mode=%s executions=%d ends=%v entries=%d events=%d seconds=%.0f", mode, n, ends, entries, w.events, time.Since(began).Seconds())
 	}
 }
 

@@ -3,11 +3,12 @@ package simulation
 import (
 	"flag"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-ci/sluice/internal/bartest"
 )
 
 var (
@@ -15,17 +16,6 @@ var (
 	manySeeds   = flag.Uint64("seeds", 0, "how many seeds TestSimulation plays")
 	verboseSeed = new(bool)
 )
-
-// proving reports whether the long forms are asked for; see make prove.
-func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
-
-// bar prints how one of the bars of docs/proof.md stands, when they are asked
-// for.
-func bar(t *testing.T, name, format string, args ...any) {
-	if proving() {
-		fmt.Printf("BAR %s pass=%v %s\n", name, !t.Failed(), fmt.Sprintf(format, args...))
-	}
-}
 
 // TestSimulation plays seeds. None may break an invariant, all classes of
 // faults have to be reached, and a seed that is played again is the same
@@ -39,7 +29,7 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	seeds, every := uint64(200), uint64(20)
-	if proving() {
+	if bartest.Proving() {
 		seeds, every = 10_000, 100
 	}
 	if *manySeeds > 0 {
@@ -66,7 +56,7 @@ func TestSimulation(t *testing.T) {
 			}
 		}
 	}
-	if none := unreached(covered); len(none) > 0 && proving() {
+	if none := unreached(covered); len(none) > 0 && bartest.Proving() {
 		t.Errorf("never reached: %s", strings.Join(none, "; "))
 	} else {
 		t.Logf("%d seeds, %d events, %d faults; not reached: %v", seeds, events, faults, none)
@@ -76,7 +66,7 @@ func TestSimulation(t *testing.T) {
 			t.Logf("%-4s %8d  %s", c.id, n, c.what)
 		}
 	}
-	bar(t, "B9", "seeds=%d events=%d least_events=%d faults=%d classes=%d hash_checked=%d sqlite_worlds=%d violations=0 seconds=%.0f",
+	bartest.Report(t, "B9", "seeds=%d events=%d least_events=%d faults=%d classes=%d hash_checked=%d sqlite_worlds=%d violations=0 seconds=%.0f",
 		seeds, events, least, faults, len(covered), checked, worlds, time.Since(began).Seconds())
 }
 

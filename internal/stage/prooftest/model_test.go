@@ -1,13 +1,12 @@
 package prooftest
 
 import (
-	"fmt"
-	"os"
 	"runtime/debug"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/stage"
 )
@@ -17,9 +16,6 @@ var modes = []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Paral
 // production is the protocol as package orchestrator has it; see
 // TestLikeTheService.
 var production = rules{reduce: stage.Step, newestCallWaits: true, newestCallActs: true, repeatsAgain: true, successIsWell: true, retryRunning: true, goesBeside: true, hearsBeside: true, arrivalSetsMode: true, newestSettles: true}
-
-// proving reports whether the long forms are asked for; see make prove.
-func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
 
 // upTo is so many faults, of each kind at most one.
 func upTo(n uint8) Faults {
@@ -85,23 +81,15 @@ var configs = []struct {
 	{Config{Name: "3 executions, 2 stages, three faults of nine kinds", Executions: 3, Stages: 2, Faults: upTo(3)}, ordered, false},
 }
 
-// bar prints how one of the bars of docs/proof.md stands, when they are asked
-// for.
-func bar(t *testing.T, name, format string, args ...any) {
-	if proving() {
-		fmt.Printf("BAR %s pass=%v %s\n", name, !t.Failed(), fmt.Sprintf(format, args...))
-	}
-}
-
 // TestModel visits every state of each world and checks every invariant.
 func TestModel(t *testing.T) {
-	if proving() { // states are large and hold no pointers: collecting often costs nothing
+	if bartest.Proving() { // states are large and hold no pointers: collecting often costs nothing
 		defer debug.SetGCPercent(debug.SetGCPercent(20))
 	}
 	var all Result
 	began := time.Now()
 	for _, c := range configs {
-		if !c.short && !proving() {
+		if !c.short && !bartest.Proving() {
 			continue
 		}
 		for _, mode := range c.modes {
@@ -114,8 +102,8 @@ func TestModel(t *testing.T) {
 			all.States, all.Edges = all.States+r.States, all.Edges+r.Edges
 		}
 	}
-	bar(t, "B4", "states=%d edges=%d seconds=%.1f peakMB=%d seed=none", all.States, all.Edges, time.Since(began).Seconds(), peak(t))
-	if n := all.States; proving() && n < 5e6 {
+	bartest.Report(t, "B4", "states=%d edges=%d seconds=%.1f peakMB=%d seed=none", all.States, all.Edges, time.Since(began).Seconds(), peak(t))
+	if n := all.States; bartest.Proving() && n < 5e6 {
 		t.Errorf("%d states; want 5 million", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/stage"
 )
@@ -99,7 +100,7 @@ func TestMutants(t *testing.T) {
 			t.Log(r)
 		})
 	}
-	bar(t, "B5", "mutants=%d caught=%d redundant=%d states=%d seconds=%.1f seed=none", len(mutants), caught, len(mutants)-caught, states, time.Since(began).Seconds())
+	bartest.Report(t, "B5", "mutants=%d caught=%d redundant=%d states=%d seconds=%.1f seed=none", len(mutants), caught, len(mutants)-caught, states, time.Since(began).Seconds())
 }
 
 // lying returns a Step that is told lies about the state, and whose result

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/engine"
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
@@ -34,7 +35,7 @@ func TestSiblings(t *testing.T) {
 	}
 	steps := 0
 	for _, v := range verbs {
-		if played[v.name] == 0 && proving() { // few walks hear of everybody
+		if played[v.name] == 0 && bartest.Proving() { // few walks hear of everybody
 			t.Errorf("nobody was heard who asked to %s", v.name)
 		}
 	}
@@ -42,7 +43,7 @@ func TestSiblings(t *testing.T) {
 		steps += n
 	}
 	t.Logf("%d steps: %v", steps, played)
-	bar(t, "B6-siblings", "sequences=%d steps=%d stores=%d seconds=%.1f seed=1..%d", played["walk"], steps-played["walk"], len(stores), time.Since(began).Seconds(), len(stores))
+	bartest.Report(t, "B6-siblings", "sequences=%d steps=%d stores=%d seconds=%.1f seed=1..%d", played["walk"], steps-played["walk"], len(stores), time.Since(began).Seconds(), len(stores))
 }
 
 // tallies counts walks, and what was done in them, by name.

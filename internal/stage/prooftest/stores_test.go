@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	db "github.com/sluice-ci/sluice/internal/sqlite"
 	"github.com/sluice-ci/sluice/internal/store"
 	"github.com/sluice-ci/sluice/internal/store/dynamo"
@@ -27,7 +28,7 @@ type shelf struct {
 // walks is how many walks are taken in each of so many worlds.
 func (s shelf) walks(worlds int) int {
 	n := s.short
-	if proving() {
+	if bartest.Proving() {
 		n = s.long
 	}
 	return (n + worlds - 1) / worlds

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/store"
 )
@@ -40,7 +41,7 @@ func TestLikeTheService(t *testing.T) {
 			t.Errorf("no walk had the move %q", kinds[k])
 		}
 	}
-	bar(t, "B6", "sequences=%d steps=%d stores=%d worlds=%d seconds=%.1f seed=1..%d", all.walks, all.total(), len(stores), len(worlds), time.Since(began).Seconds(), checks)
+	bartest.Report(t, "B6", "sequences=%d steps=%d stores=%d worlds=%d seconds=%.1f seed=1..%d", all.walks, all.total(), len(stores), len(worlds), time.Since(began).Seconds(), checks)
 }
 
 // check takes the walks of one world.
@@ -200,7 +201,7 @@ func TestLikenessBites(t *testing.T) {
 		"anyVersion": func(r *rules) { r.anyVersion = true }, "goesBeside": func(r *rules) { r.goesBeside = false },
 		"gateForgets": func(r *rules) { r.gateForgets = true },
 	}
-	if proving() {
+	if bartest.Proving() {
 		maps.Copy(differ, map[string]func(*rules){
 			"successIsWell": func(r *rules) { r.successIsWell = false },
 			"hearsBeside":   func(r *rules) { r.hearsBeside = false }, "arrivalSetsMode": func(r *rules) { r.arrivalSetsMode = false },

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/sluice-ci/sluice/internal/bartest"
 	db "github.com/sluice-ci/sluice/internal/sqlite"
 	"github.com/sluice-ci/sluice/internal/store"
 	"github.com/sluice-ci/sluice/internal/store/dynamo"
@@ -36,14 +36,11 @@ const (
 // groups is how many groups of keys a history has: with 200, every client does
 // 1,000 operations.
 func groups() int {
-	if proving() {
+	if bartest.Proving() {
 		return 200
 	}
 	return 25
 }
-
-// proving reports whether the long form is asked for; see make prove.
-func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
 
 // TestLinearizable records what eight clients at a time see of a store that
 // loses acknowledgements, and has porcupine look for an order of all
@@ -80,7 +77,7 @@ func TestLinearizable(t *testing.T) {
 				}
 			}
 			t.Log(total)
-			bar(t, "B8-"+tt.name, "%s seconds=%.1f seed=0..%d", total, time.Since(began).Seconds(), histories(8)-1)
+			bartest.Report(t, "B8-"+tt.name, "%s seconds=%.1f seed=0..%d", total, time.Since(began).Seconds(), histories(8)-1)
 		})
 	}
 }
@@ -103,25 +100,17 @@ func TestLinearizableCatches(t *testing.T) {
 			if uint64(refused)*100 < n*99 {
 				t.Errorf("%d of %d histories were refused; want 99 in 100", refused, n)
 			}
-			bar(t, "B8-catches", "store=%q refused=%d histories=%d seconds=%.1f seed=0..%d", name, refused, n, time.Since(began).Seconds(), n-1)
+			bartest.Report(t, "B8-catches", "store=%q refused=%d histories=%d seconds=%.1f seed=0..%d", name, refused, n, time.Since(began).Seconds(), n-1)
 		})
 	}
 }
 
 // histories is how many are recorded.
 func histories(short uint64) uint64 {
-	if proving() {
+	if bartest.Proving() {
 		return 500
 	}
 	return short
-}
-
-// bar prints how one of the bars of docs/proof.md stands, when they are asked
-// for.
-func bar(t *testing.T, name, format string, args ...any) {
-	if proving() {
-		fmt.Printf("BAR %s pass=%v %s\n", name, !t.Failed(), fmt.Sprintf(format, args...))
-	}
 }
 
 // onDynamo records a history of the DynamoDB adapter on a table that fails in
