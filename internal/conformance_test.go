@@ -104,6 +104,10 @@ func (x index) of(in string) *declarations {
 	x[in] = d
 	for _, p := range patterns {
 		files, _ := filepath.Glob(p) // the pattern is lawful
+		folders, _ := filepath.Glob(filepath.Join(filepath.Dir(p), "*", ""))
+		for _, folder := range folders { // each may be a case
+			d.parts = append(d.parts, filepath.Base(folder))
+		}
 		for _, file := range files {
 			b, _ := os.ReadFile(file) // what cannot be read declares nothing
 			for _, m := range declared.FindAllSubmatch(b, -1) {

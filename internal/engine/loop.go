@@ -338,7 +338,7 @@ func (e *Engine) commit(ctx context.Context) error {
 		g.names = append(append(g.names, l.run.Name...), ' ')
 	}
 	// Without cancellation: an outcome nobody waits for would still be one.
-	err := failpoint.Named(g.step, func() error {
+	err := failpoint.Named(g.commitName, func() error {
 		return e.journal.Append(context.WithoutCancel(ctx), string(g.names), g.enc.buf)
 	})
 	if err == nil {
@@ -347,8 +347,8 @@ func (e *Engine) commit(ctx context.Context) error {
 	return err
 }
 
-// step names the commit of a group by the rarest of what is in it.
-func (g *loop) step() string {
+// commitName names the commit of a group by the rarest of what is in it.
+func (g *loop) commitName() string {
 	rarest, name := 0, ""
 	if len(g.fired) > 0 {
 		rarest, name = 4, "engine timer"

@@ -135,13 +135,15 @@ func Runs(id pipeline.ActionTypeID) bool {
 func (c *catalog) close() error { return c.runner.Close() }
 
 // saltOf returns what makes approval tokens of this folder unlike any other's.
+// One that was cut short, by the death of the process that made it, was never
+// used.
 func saltOf(data string) ([]byte, error) {
 	file := filepath.Join(data, "salt")
 	salt, err := os.ReadFile(file)
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err == nil && len(salt) >= approval.SaltSize || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return salt, err
 	}
-	salt = make([]byte, 32)
+	salt = make([]byte, approval.SaltSize)
 	rand.Read(salt) // never fails
 	return salt, os.WriteFile(file, salt, 0o600)
 }

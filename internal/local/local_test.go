@@ -146,6 +146,32 @@ func TestUnheardCommitIsDelivered(t *testing.T) {
 	})
 }
 
+// TestSaltCutShort: a process that died while it wrote the salt leaves a folder
+// that opens.
+func TestSaltCutShort(t *testing.T) {
+	data := t.TempDir()
+	salt := filepath.Join(data, "salt")
+	if err := os.WriteFile(salt, []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var kept [2]string
+	for i := range kept {
+		s, err := local.Open(t.Context(), local.Options{Data: data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		b, err := os.ReadFile(salt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[i] = string(b)
+	}
+	if kept[0] != kept[1] || len(kept[0]) < 32 {
+		t.Errorf("the salts are %q", kept)
+	}
+}
+
 // TestHostileSourceIsNotWatched: a source that nothing on this machine can
 // stand for does not keep the others from being watched.
 func TestHostileSourceIsNotWatched(t *testing.T) {

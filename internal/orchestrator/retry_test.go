@@ -132,3 +132,28 @@ func TestAutomaticRetryOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestEachStageRetriesItself: every stage of an execution has a retry of its
+// own, the source stage too.
+func TestEachStageRetriesItself(t *testing.T) {
+	w := newWorld(t, 82)
+	d := app(pipeline.Superseded)
+	for i := range d.Stages[:3] {
+		d.Stages[i].OnFailure = &pipeline.OnFailure{Result: "RETRY"}
+	}
+	w.create(d)
+	tries := map[string]int{}
+	w.outcome = func(j action.Job) action.Result {
+		if tries[j.Action.Name]++; tries[j.Action.Name] == 1 {
+			return action.Fail(action.JobFailed, "the first time")
+		}
+		return action.Result{}
+	}
+	id := w.several(1)[0]
+	w.want(id, pipeline.InProgress) // at the approval
+	for _, name := range []string{"Checkout", "Compile", "Unit", "Lint"} {
+		if tries[name] != 2 {
+			t.Errorf("%s ran %d times; want 2", name, tries[name])
+		}
+	}
+}

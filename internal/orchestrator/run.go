@@ -206,17 +206,28 @@ func artifactKey(name, artifact, id string) string {
 }
 
 // work has the provider of an action, which is recorded, start its job and
-// records what it says.
+// records what it says. The action may have ended before the work began; who
+// ended it found nothing to stop then, so the work is stopped here.
 func (s *Service) work(ctx context.Context, a *record.Action) error {
 	if a.Result.Cursor != "" {
 		return nil // it has come further than its start
 	}
-	result, err := s.Catalog.Provider(a.Job.Action.TypeID).Start(ctx, a.Job)
+	provider := s.Catalog.Provider(a.Job.Action.TypeID)
+	result, err := provider.Start(ctx, a.Job)
 	if err != nil {
 		return fmt.Errorf("start action %s: %w", a.Ref(), err)
 	}
-	if reflect.DeepEqual(result, action.Result{Status: pipeline.InProgress}) && reflect.ValueOf(a.Result).IsZero() {
-		return nil // there is nothing to record
+	if !reflect.DeepEqual(result, action.Result{Status: pipeline.InProgress}) || !reflect.ValueOf(a.Result).IsZero() { // else there is nothing to record
+		if err := s.Report(ctx, a.Ref(), result); err != nil {
+			return err
+		}
 	}
-	return s.Report(ctx, a.Ref(), result)
+	if result.Status != pipeline.InProgress {
+		return nil
+	}
+	now, err := s.Records.Action(ctx, a.Ref())
+	if err != nil || !now.Value.Status.Final() {
+		return err
+	}
+	return provider.Stop(ctx, a.Job)
 }

@@ -66,7 +66,8 @@ type Event interface{ event() }
 
 // Enqueue: an execution arrives in front of the stage. Arriving again with the
 // same entry or an older one changes nothing, and neither does arriving while
-// inside. In SUPERSEDED, one that comes after a newer execution arrived or
+// inside; but of one that is free in another mode than PARALLEL nothing is
+// remembered. In SUPERSEDED, one that comes after a newer execution arrived or
 // entered is superseded at once.
 type Enqueue struct{ Waiter }
 

@@ -32,6 +32,8 @@ type exec struct {
 	fence   int64 // of its latest grant
 	holds   bool  // inside with the stage to itself, not by PARALLEL
 	retried bool
+	free    bool // it arrived first in PARALLEL
+	unseen  bool // it entered so in another mode, and the stage remembers nothing of it
 }
 
 // A world is a stage and the executions around it. Execution i has the
@@ -68,7 +70,7 @@ func (w world) key() key {
 		return 0
 	}
 	for _, x := range w.execs[:w.n] {
-		b = append(b, byte(x.place), byte(x.entry), byte(x.fence), flag(x.holds), flag(x.retried))
+		b = append(b, byte(x.place), byte(x.entry), byte(x.fence), flag(x.holds), flag(x.retried), flag(x.free))
 	}
 	s := w.state
 	b = append(b, flag(w.disabled), byte(w.last), byte(w.top), byte(w.fence),
@@ -105,14 +107,14 @@ func (w world) moves() []move {
 			add("arrive again", "remove")
 		case inside:
 			add("finish", "fail", "remove")
-			if x.holds || w.last == i {
+			if x.holds || w.last == i && !x.unseen {
 				add("arrive again")
 			}
 			if x.holds && x.fence > 1 {
 				add("release stale")
 			}
 		case failed, ended:
-			if w.last == i {
+			if w.last == i && !x.unseen {
 				add("arrive again")
 			}
 			if x.place == failed && !x.retried {
@@ -141,7 +143,8 @@ func (w world) modeChanges() []move {
 // event is what m does to the stage.
 func (w world) event(m move) stage.Event {
 	x := w.execs[m.i]
-	at := stage.Waiter{Execution: name(m.i), Seq: seq(m.i), Entry: x.entry}
+	free := x.free || m.kind == "arrive" && w.mode == pipeline.Parallel
+	at := stage.Waiter{Execution: name(m.i), Seq: seq(m.i), Entry: x.entry, Free: free}
 	switch m.kind {
 	case "arrive", "retry":
 		at.Entry++
@@ -173,7 +176,7 @@ func (w world) idle(m move) string {
 	case "release stale":
 		return "Fence"
 	case "retry":
-		if w.mode != pipeline.Parallel && (w.holder() >= 0 || w.last != m.i) {
+		if w.mode != pipeline.Parallel && !w.execs[m.i].free && (w.holder() >= 0 || w.last != m.i) {
 			return "RetryOfLast"
 		}
 	}
@@ -200,7 +203,7 @@ func (w world) do(step stepFunc, m move) (world, string) {
 	x := &w.execs[m.i]
 	switch m.kind {
 	case "arrive":
-		x.place, x.entry = waiting, x.entry+1
+		x.place, x.entry, x.free = waiting, x.entry+1, w.mode == pipeline.Parallel
 	case "finish":
 		x.place, x.holds = ended, false
 	case "fail":
@@ -245,6 +248,12 @@ func (w *world) granted(g stage.Grant, m move) string {
 	switch {
 	case x.place != waiting && !retry, x.entry != g.Entry:
 		return "StateTells"
+	case w.loose(i): // it leaves no trace
+		if w.disabled && !retry || g.Fence != w.fence {
+			return "FreeMeetsNobody"
+		}
+		x.place, x.fence, x.unseen = inside, g.Fence, true
+		return ""
 	case g.Fence <= w.fence:
 		return "Fence"
 	case w.mode != pipeline.Parallel && w.holder() >= 0:
@@ -261,7 +270,7 @@ func (w *world) granted(g stage.Grant, m move) string {
 	}
 	for j, o := range w.execs[:w.n] {
 		switch {
-		case o.place != waiting:
+		case o.place != waiting || o.free:
 		case w.mode == pipeline.Superseded:
 			return "NewestWaitingWins"
 		case w.mode == pipeline.Queued && j < i:
@@ -276,12 +285,14 @@ func (w *world) granted(g stage.Grant, m move) string {
 func (w *world) superseded(s stage.Supersede) string {
 	newer := false
 	for i, x := range w.execs[:w.n] {
-		newer = newer || x.place == waiting && seq(i) > s.Seq
+		newer = newer || x.place == waiting && !x.free && seq(i) > s.Seq
 	}
 	i := int(s.Seq) - 1
 	switch {
 	case i < 0 || i >= w.n || w.execs[i].place != waiting || name(i) != s.Execution:
 		return "StateTells"
+	case w.execs[i].free:
+		return "FreeMeetsNobody"
 	case w.mode == pipeline.Queued:
 		return "FIFO"
 	case w.mode == pipeline.Parallel:
@@ -295,13 +306,17 @@ func (w *world) superseded(s stage.Supersede) string {
 
 // rest checks what is true between events.
 func (w *world) rest() string {
-	wait := 0
+	wait, free := 0, 0
 	for i, x := range w.execs[:w.n] {
 		listed := slices.ContainsFunc(w.state.Waiting, func(o stage.Waiter) bool { return o.Execution == name(i) })
 		if listed != (x.place == waiting) {
 			return "StateTells"
 		}
-		if x.place == waiting {
+		switch {
+		case x.place != waiting:
+		case x.free:
+			free++
+		default:
 			wait++
 		}
 	}
@@ -310,17 +325,22 @@ func (w *world) rest() string {
 		owner = name(i)
 	}
 	switch {
-	case wait > 0 && !w.disabled && w.mode == pipeline.Parallel:
+	case wait+free > 0 && !w.disabled && w.mode == pipeline.Parallel:
 		return "ParallelAdmitsAll"
+	case free > 0 && !w.disabled:
+		return "FreeMeetsNobody"
 	case wait > 0 && !w.disabled && owner == "":
 		return "NoFreeStageWaits"
 	case wait > 1 && w.mode == pipeline.Superseded:
 		return "NewestWaitingWins"
-	case wait != len(w.state.Waiting) || w.state.Owner != owner || w.state.Disabled != w.disabled:
+	case wait+free != len(w.state.Waiting) || w.state.Owner != owner || w.state.Disabled != w.disabled:
 		return "StateTells"
 	}
 	return ""
 }
+
+// loose reports whether an execution is free among others who are not.
+func (w *world) loose(i int) bool { return w.execs[i].free && w.mode != pipeline.Parallel }
 
 // holder is the execution that has the stage to itself, or -1.
 func (w *world) holder() int {

@@ -70,7 +70,10 @@ func (l *load) settle(c *child, rng *rand.Rand) tally {
 	l.t.Helper()
 	u := &user{load: l, c: c, ctx: l.t.Context(), rng: rng, over: true}
 	u.claims()
-	for u.busy() {
+	for end := time.Now().Add(10 * patience); u.busy(); {
+		if time.Now().After(end) {
+			l.t.Fatalf("%s were not enough for all to end: %v", 10*patience, u.left())
+		}
 	}
 	mark := l.mark()
 	await(l.t, func() string { return fmt.Sprintf("processes to end: %v", marked(mark)) }, func() bool { return len(marked(mark)) == 0 })
@@ -79,8 +82,8 @@ func (l *load) settle(c *child, rng *rand.Rand) tally {
 	return l.check()
 }
 
-// busy works until fewer executions are under way. It is false when nothing is
-// left to do. Nothing may stand still for as long as patience lasts.
+// busy works until something has changed. It is false when nothing is left to
+// do. Not everything may stand still for as long as patience lasts.
 func (u *user) busy() bool {
 	u.t.Helper()
 	now := u.left()
@@ -89,13 +92,13 @@ func (u *user) busy() bool {
 	}
 	before := now
 	await(u.t, func() string {
-		return fmt.Sprintf("one of %d to end: %v, %d outbox rows", len(now.Active), now.Active, now.Outbox)
+		return fmt.Sprintf("one of %d to go on, and %d outbox rows: %s", len(now.Active), now.Outbox, strings.Join(now.Active, "\n"))
 	}, func() bool {
 		for range 20 {
 			u.step()
 		}
 		now = u.left()
-		return u.idle(now) || len(now.Active) < len(before.Active)
+		return u.idle(now) || now.Outbox < before.Outbox || !slices.Equal(now.Active, before.Active)
 	})
 	return true
 }

@@ -86,7 +86,7 @@ func register(ctx context.Context, s *local.System, folder string) error {
 
 // What is left to do in a system.
 type left struct {
-	Active []string // executions that have not ended
+	Active []string // executions that have not ended, and how far they are
 	Outbox int      // rows that wait to be delivered
 }
 
@@ -124,7 +124,7 @@ func backdoor(s *local.System, folder string, api http.Handler) http.Handler {
 	return mux
 }
 
-// activeIn lists what has not ended, in deleted pipelines too.
+// activeIn tells what has not ended, in deleted pipelines too.
 func activeIn(ctx context.Context, read record.Reader) ([]string, error) {
 	var ids []string
 	for _, name := range append(names(), brief) {
@@ -133,7 +133,15 @@ func activeIn(ctx context.Context, read record.Reader) ([]string, error) {
 			return nil, err
 		}
 		for _, e := range active {
-			ids = append(ids, name+"/"+e.ID)
+			actions, err := read.Actions(ctx, e.ID)
+			if err != nil {
+				return nil, err
+			}
+			place := fmt.Sprintf("%s/%s %s in stage %d, entry %d, attempt %d:", name, e.ID, e.Status, e.Stage, e.Entry, e.Attempt)
+			for _, a := range actions {
+				place += fmt.Sprintf(" %s/%d %s", a.Name, a.Try, a.Status)
+			}
+			ids = append(ids, place)
 		}
 	}
 	return ids, nil

@@ -101,6 +101,8 @@ func text(folder, name string, revision int) string {
 	pack := fmt.Sprintf("      - name: Pack\n        runOrder: 2\n        actionTypeId: {category: Build, owner: AWS, provider: CodeBuild, version: \"1\"}\n        configuration: {ProjectName: pack, BuildspecOverride: \"version: 0.2\\nphases: {build: {commands: ['%s', sleep 0.2]}}\"}\n        inputArtifacts: [{name: Code}]\n", effect)
 	provider, where := "CodeCommit", "RepositoryName: app, BranchName: main"
 	switch name {
+	case updated: // and its mode with it
+		s.mode = []pipeline.Mode{pipeline.Superseded, pipeline.Queued}[revision%2]
 	case stored:
 		provider, where = "S3", "S3Bucket: drop, S3ObjectKey: code.zip"
 	case pushed:

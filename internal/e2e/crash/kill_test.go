@@ -28,7 +28,7 @@ func TestKill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	n := *kills
 	if n == 0 {
-		n = 60
+		n = 40
 		if proving() {
 			n = 1000
 		}
@@ -53,9 +53,9 @@ func TestKill(t *testing.T) {
 			c := start(t, l.folder)
 			boot = (3*boot + time.Since(from)) / 4
 			ctx, cancel := context.WithCancel(t.Context())
-			over := make(chan struct{})
+			over, users := make(chan struct{}), rand.New(rand.NewPCG(rng.Uint64(), 0))
 			go func() {
-				l.run(ctx, c, rng)
+				l.run(ctx, c, users)
 				close(over)
 			}()
 			after(t, time.Duration(rng.Int64N(int64(300*time.Millisecond))))

@@ -111,20 +111,20 @@ func (u *user) do(operation string, in, out any) (refused bool, err error) {
 func (u *user) step() {
 	name := names()[u.rng.IntN(pipelines)]
 	switch n := u.rng.IntN(100); {
-	case n < 25 && !u.over:
+	case n < 15 && !u.over:
 		u.mu.Lock()
-		room := u.active[name] < 4
+		room := u.active[name] < 3
 		u.mu.Unlock()
 		if room {
 			u.start(name, "")
 		}
-	case n < 27 && !u.over:
+	case n < 17 && !u.over:
 		u.push()
-	case n < 29 && !u.over:
+	case n < 19 && !u.over:
 		u.update()
-	case n < 31 && !u.over:
+	case n < 21 && !u.over:
 		u.brief()
-	case n < 35:
+	case n < 25:
 		u.repeat()
 	default:
 		u.look(name)

@@ -149,7 +149,7 @@ func TestProductHasNoFailpoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"SLUICE_FAILPOINTS", "sqlite mark reset", "engine checkpoint", "deploy rename"} {
+	for _, word := range []string{"SLUICE_FAILPOINTS", "sqlite mark reset", "engine checkpoint", "engine begin", "deploy rename"} {
 		if strings.Contains(string(text), word) {
 			t.Errorf("the program has %q", word)
 		}

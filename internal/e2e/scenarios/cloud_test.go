@@ -34,6 +34,7 @@ type cloud struct {
 	outputs   standin.Outputs
 	root      string // folder with functions/ and build/
 	pipelines string // folder of the definitions
+	assembly  string // the templates that were deployed last
 	endpoint  string // of the API, for clients that sign as those of CodePipeline do
 	context   map[string]any
 }
@@ -127,15 +128,15 @@ func (c *cloud) deploy() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	assembly := c.t.TempDir()
+	c.assembly = c.t.TempDir()
 	synth := exec.CommandContext(c.t.Context(), app)
 	synth.Dir = c.root
-	synth.Env = append(os.Environ(), append(c.aws.Env(), "CDK_OUTDIR="+assembly, "CDK_CONTEXT_JSON="+string(given),
+	synth.Env = append(os.Environ(), append(c.aws.Env(), "CDK_OUTDIR="+c.assembly, "CDK_CONTEXT_JSON="+string(given),
 		"CDK_VALIDATION=false", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20")...)
 	if out, err := synth.CombinedOutput(); err != nil {
 		c.t.Fatalf("synthesize: %v\n%s", err, out)
 	}
-	if c.outputs, err = c.aws.Deploy(c.t.Context(), assembly); err != nil {
+	if c.outputs, err = c.aws.Deploy(c.t.Context(), c.assembly); err != nil {
 		c.t.Fatal(err)
 	}
 }

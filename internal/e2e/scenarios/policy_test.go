@@ -79,6 +79,7 @@ func (c *cloud) policies(t *testing.T) {
 	for _, name := range []string{"shop", "tour", "gates"} {
 		pipelineRole(t, name, calls["sluice-pipeline-"+name+"-"+standin.Region])
 	}
+	machineRole(t, calls["sluice-machine-"+standin.Region])
 	for principal := range maps.Keys(calls) {
 		if strings.HasPrefix(principal, "sluice-") && !strings.HasPrefix(principal, "sluice-pipeline-") && principal != "sluice-machine-"+standin.Region {
 			t.Errorf("%s made calls and has no policy", principal)
@@ -123,6 +124,24 @@ func (p policy) allows(action, resource string, used map[string]bool) bool {
 		}
 	}
 	return false
+}
+
+// machineRole compares what state machines did with what they are for: to call
+// six functions. Their log is not written here.
+func machineRole(t *testing.T, made map[string][]string) {
+	t.Helper()
+	var want []string
+	for _, name := range []string{"approval", "build", "deploy", "invoke", "source", "stage"} {
+		want = append(want, "arn:aws:lambda:"+standin.Region+":"+standin.Account+":function:sluice-"+name)
+	}
+	for action, resources := range made {
+		if got := slices.Compact(slices.Sorted(slices.Values(resources))); action != "lambda:InvokeFunction" || !slices.Equal(got, want) {
+			t.Errorf("machines called %s on %v; want lambda:InvokeFunction on %v", action, got, want)
+		}
+	}
+	if made == nil {
+		t.Error("no machine called anything")
+	}
 }
 
 // pipelineRole compares what the actions and rules of a pipeline did with what

@@ -171,6 +171,7 @@ func TestShop(t *testing.T) {
 	t.Run("gates", c.gates)
 	t.Run("stories", c.stories)
 	t.Run("redeployment", c.redeploy)
+	t.Run("take down", c.takeDown)
 	t.Run("policies", c.policies)
 }
 

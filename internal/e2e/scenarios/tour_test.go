@@ -80,6 +80,37 @@ func (c *cloud) redeploy(t *testing.T) {
 	}
 }
 
+// takeDown deletes what can be deployed again, as the README says it. What was
+// remembered stays.
+func (c *cloud) takeDown(t *testing.T) {
+	h := c.on(t)
+	last := h.executions("shop")[0].PipelineExecutionID
+	if err := h.aws.Destroy(t.Context(), h.assembly, "sluice-watch", "sluice-pipeline-*", "sluice-control"); err != nil {
+		t.Fatal(err)
+	}
+	functions, err := lambda.NewFromConfig(h.aws.Config()).ListFunctions(t.Context(), &lambda.ListFunctionsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range functions.Functions {
+		if strings.HasPrefix(*f.FunctionName, "sluice-") {
+			t.Errorf("function %s is still there", *f.FunctionName)
+		}
+	}
+	machines, err := sfn.NewFromConfig(h.aws.Config()).ListStateMachines(t.Context(), &sfn.ListStateMachinesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range machines.StateMachines {
+		if strings.HasPrefix(*m.Name, "sluice-") {
+			t.Errorf("machine %s is still there", *m.Name)
+		}
+	}
+	if !strings.Contains(h.table(), last) {
+		t.Error("the table has nothing of the last execution")
+	}
+}
+
 // startHeld starts an execution that waits for an approval.
 func (c *cloud) startHeld() string {
 	c.t.Helper()

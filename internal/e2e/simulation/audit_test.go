@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -41,8 +40,8 @@ type audit struct {
 	starts                 map[string]string // executions, by why they were started
 	by                     map[string]int    // commits, by caller
 	commits                int
-	admitted               map[string]bool // rows with grants that were delivered
-	mixed                  map[string]bool // pipelines whose mode was changed
+	entered                map[string][]int64 // by stage: the numbers of executions, as they entered it
+	mixed                  map[string]bool    // pipelines whose mode was changed
 }
 
 func newAudit(w *world) *audit {
@@ -51,7 +50,7 @@ func newAudit(w *world) *audit {
 		executions: map[string]*record.Execution{}, stages: map[store.Key]*record.Stage{}, actions: map[store.Key]*record.Action{},
 		gates: map[store.Key]*record.Gate{}, outbox: map[store.Key]*record.Outbox{}, jobs: map[string]store.Key{}, active: map[string]bool{},
 		excused: map[string]bool{}, wasActed: map[string]bool{}, wasAnnounced: map[string]bool{}, promised: map[string]string{}, mailed: map[string]bool{},
-		starts: map[string]string{}, by: map[string]int{}, admitted: map[string]bool{}, mixed: map[string]bool{},
+		starts: map[string]string{}, by: map[string]int{}, mixed: map[string]bool{}, entered: map[string][]int64{},
 	}
 }
 
@@ -67,7 +66,6 @@ type commit struct {
 	stages     []changed[record.Stage]
 	actions    []changed[record.Action]
 	rows       []*record.Outbox
-	keys       []string
 }
 
 // commit looks at a transaction that was committed for somebody.
@@ -142,7 +140,6 @@ func (a *audit) apply(c *commit, op store.Op) {
 	case was && (kind == "HIST" || kind == "IDEM" || kind == "TRIG" || kind == "MAIL" || kind == "JOB"):
 		a.w.violated("P10", "%s was overwritten", name(op.Key))
 	}
-	c.keys = append(c.keys, name(op.Key))
 }
 
 // note keeps the record of an item under key and returns what was there.
@@ -180,9 +177,9 @@ func (a *audit) removed(key store.Key) {
 }
 
 func (a *audit) acted(row record.Outbox) {
-	if !a.wasActed[row.ID] {
-		a.w.healed("row", row.Created.Add(-a.w.skew))
-	}
+	a.w.healed("row", row.Created.Add(-a.w.skew))
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
 	a.wasActed[row.ID] = true
 }
 
@@ -297,5 +294,3 @@ func (c *commit) published(id string) bool {
 	}
 	return false
 }
-
-func (c *commit) String() string { return fmt.Sprint(c.keys) }

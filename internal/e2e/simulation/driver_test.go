@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/action"
@@ -78,7 +79,7 @@ func (w *world) fate(c *call) fate {
 	if ofStore[c.port] {
 		rate = w.plan.storeBad
 	}
-	if w.rng.IntN(100) >= rate {
+	if w.plan.readable && c.port == reads || w.rng.IntN(100) >= rate {
 		return done
 	}
 	all := repertoire[c.port]
@@ -149,14 +150,18 @@ func (w *world) elsewhere() bool {
 		return false
 	}
 	jobs := w.works.underWay()
+	if w.settled { // what was abandoned has to be stopped by the system
+		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return w.audit.over(j.job.ID) })
+	}
 	n := len(jobs) + len(w.pending)
 	if n == 0 {
 		return false
 	}
 	if i := w.rng.IntN(n); i < len(jobs) {
-		if !jobs[i].silent || w.settled {
-			w.finish(jobs[i])
+		if jobs[i].silent && !w.settled { // it ends when somebody asks
+			return false
 		}
+		w.finish(jobs[i])
 	} else {
 		w.run(i - len(jobs))
 	}
@@ -207,6 +212,9 @@ func (w *world) run(i int) {
 // work is asked for every 15 minutes at last, and windows open each hour.
 const patience = 50 * time.Minute
 
+// endless is how many calls are too many for things to come to rest.
+const endless = 200_000
+
 // settle lets faults cease and people answer, until everything is at rest.
 func (w *world) settle() {
 	w.settled, w.full, w.outage = true, false, false
@@ -216,11 +224,14 @@ func (w *world) settle() {
 		p.unnoticed = 0
 	}
 	w.log.line("SETTLE")
-	since, rest := time.Now(), 0
+	since, rest, from := time.Now(), 0, w.events
 	for commits := w.audit.commits; !w.over(); w.look() {
 		w.look()
 		if w.audit.commits > commits {
 			commits, since = w.audit.commits, time.Now()
+		}
+		if w.events-from > endless {
+			w.violated("I3", "it never comes to rest:\n%s", w.audit.describe())
 		}
 		if calls := w.gate.waiting(); len(calls) > 0 {
 			w.let(calls[w.rng.IntN(len(calls))], done)
@@ -277,8 +288,8 @@ func (w *world) help() bool {
 	}
 	for _, k := range w.audit.actionKeys {
 		r := w.audit.actions[k]
-		if r.Status == pipeline.InProgress && r.Result.Token != "" && !w.acts["help "+r.ID] && r.Job.Deadline.After(time.Now().Add(w.skew)) {
-			w.acts["help "+r.ID] = true
+		if r.Status == pipeline.InProgress && r.Result.Token != "" && !w.asked[r.ID] && r.Job.Deadline.After(time.Now().Add(w.skew)) {
+			w.asked[r.ID] = true
 			w.answer(r, true, "approve")
 			return true
 		}

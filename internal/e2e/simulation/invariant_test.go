@@ -75,6 +75,9 @@ func (a *audit) execution(c *commit, ch changed[record.Execution]) {
 	if e.Status == before.Status {
 		return
 	}
+	if at, ok := a.w.abortedAt[before.Run]; ok && e.Status.Final() {
+		a.w.healed("run", at)
+	}
 	retried := e.Attempt == before.Attempt+1 && e.Status == pipeline.InProgress && (before.Status == pipeline.Failed || before.Status == pipeline.Stopped)
 	if (before.Status.Final() || e.Status == pipeline.InProgress) && !retried {
 		a.w.violated("I12", "execution %s goes from %s to %s", e.ID, before.Status, e.Status)
@@ -145,6 +148,7 @@ func (a *audit) stage(c *commit, ch changed[record.Stage]) {
 		return
 	}
 	e := a.executions[now.Owner]
+	a.entered[ch.key.PK] = append(a.entered[ch.key.PK], e.Seq)
 	switch {
 	case now.Disabled:
 		a.w.violated("T1", "execution %d enters %s, which is closed", e.Seq, ch.key.PK)

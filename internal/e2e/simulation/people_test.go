@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,9 +54,6 @@ func (w *world) heard(what, me string, err error) {
 	case err != nil && commits > 0 && !several[what]:
 		w.violated("P8", "%s was refused (%v) and something was committed", me, err)
 	}
-	if err == nil {
-		w.acts[what] = true
-	}
 }
 
 // act draws what somebody does.
@@ -65,6 +61,10 @@ func (w *world) act() {
 	svc := w.sys.Service
 	names := w.audit.pipelineNames()
 	p := names[w.rng.IntN(len(names))]
+	if half := w.audit.halfFailed(); half != nil && w.rng.IntN(2) == 0 {
+		w.retry(half, w.audit.stageOf(half))
+		return
+	}
 	if w.rng.IntN(100) < w.plan.starts || len(w.audit.order) == 0 {
 		w.start(p)
 		return
@@ -84,9 +84,6 @@ func (w *world) act() {
 		if failed := w.audit.failed(); len(failed) > 0 && w.rng.IntN(4) > 0 {
 			e = failed[len(failed)-1-w.rng.IntN(min(len(failed), 3))]
 			stage = w.audit.stageOf(e)
-		}
-		if half := w.audit.halfFailed(); half != nil && w.rng.IntN(2) == 0 {
-			e, stage = half, w.audit.stageOf(half)
 		}
 		w.retry(e, stage)
 		switch w.rng.IntN(6) {
@@ -116,9 +113,9 @@ func (w *world) act() {
 		w.user("forge", func(ctx context.Context, _ string) error { return svc.Resume(ctx, "00000000-forged") })
 	case n < 92 && w.plan.aborts:
 		w.abort(e)
-	case n < 97 && w.plan.updates:
-		w.update(p)
 	case n < 98 && w.plan.updates:
+		w.update(p)
+	case n < 99 && w.plan.updates:
 		w.delete(p)
 	default:
 		w.push(p)
@@ -296,7 +293,11 @@ func (w *world) abort(e *record.Execution) {
 func (w *world) update(p string) {
 	svc := w.sys.Service
 	modes := []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Parallel}
-	d := declaration(w.rng, p, modes[w.rng.IntN(3)], 1+w.rng.IntN(3))
+	stages := 1 + w.rng.IntN(3)
+	if w.audit.heldBehind(p) && w.rng.IntN(2) == 0 {
+		stages = 1
+	}
+	d := declaration(w.rng, p, modes[w.rng.IntN(3)], stages)
 	for _, k := range w.audit.stagesOf(p) {
 		l := w.audit.stages[k].Lock
 		if i := slices.IndexFunc(d.Stages, func(s pipeline.Stage) bool { return s.Name == stageName(k) }); i < 0 && (l.Owner != "" || len(l.Waiting) > 0) {
@@ -323,49 +324,4 @@ func (w *world) delete(p string) {
 			return err
 		})
 	}
-}
-
-// pipelineNames returns the names of all pipelines that ever were.
-func (a *audit) pipelineNames() []string { return slices.Sorted(maps.Keys(a.pipelines)) }
-
-// runs reports whether executions of a pipeline are under way.
-func (a *audit) runs(p string) bool {
-	for id, is := range a.active {
-		if is && a.executions[id].Pipeline == p {
-			return true
-		}
-	}
-	return false
-}
-
-// halfFailed returns an execution in whose stage something failed and something
-// runs, or nil.
-func (a *audit) halfFailed() *record.Execution {
-	type place struct {
-		execution, stage string
-		attempt          int
-	}
-	failed := map[place]bool{}
-	for _, k := range a.actionKeys {
-		if r := a.actions[k]; r.Status == pipeline.Failed && r.Gate == "" {
-			failed[place{r.Execution, r.Stage, r.Attempt}] = true
-		}
-	}
-	for _, k := range a.actionKeys {
-		if r := a.actions[k]; r.Status == pipeline.InProgress && failed[place{r.Execution, r.Stage, r.Attempt}] {
-			return a.executions[r.Execution]
-		}
-	}
-	return nil
-}
-
-// failed returns the executions that may be retried.
-func (a *audit) failed() []*record.Execution {
-	var all []*record.Execution
-	for _, id := range a.order {
-		if e := a.executions[id]; e.Status == pipeline.Failed || e.Status == pipeline.Stopped {
-			all = append(all, e)
-		}
-	}
-	return all
 }

@@ -15,6 +15,7 @@ type plan struct {
 	users     int             // how often somebody acts
 	starts    int             // of all acts, how many start an execution
 	storeBad  int             // calls of the store that fail
+	readable  bool            // of the store only writes fail
 	worldBad  int             // calls of machine, providers, bus, functions
 	deaf      int             // commits that the pump does not hear of
 	unnoticed int             // ends of work that nobody tells
@@ -24,7 +25,8 @@ type plan struct {
 	updates   bool // definitions and modes change, pipelines are deleted
 	aborts    bool // somebody ends machine runs
 	slowStart bool // work may end before its start is known to have begun
-	oversized bool
+	oversized bool // work may tell more than fits
+	lying     bool // work that succeeded may fail later
 	skewed    bool // the clock of the use cases jumps
 	sqlite    bool // a real database, not maps
 
@@ -36,7 +38,7 @@ func planOf(rng *rand.Rand) plan {
 	modes := []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Parallel, pipeline.Superseded, pipeline.Queued}
 	p := plan{
 		modes: []pipeline.Mode{modes[rng.IntN(len(modes))]},
-		steps: 60 + rng.IntN(90), users: 3 + rng.IntN(5), starts: 25 + rng.IntN(40), failures: rng.IntN(25),
+		steps: 40 + rng.IntN(80), users: 3 + rng.IntN(5), starts: 25 + rng.IntN(40), failures: rng.IntN(25),
 		slowStart: rng.IntN(2) == 0, unnoticed: 10, nap: 2 + rng.IntN(20),
 	}
 	if rng.IntN(10) == 0 { // some are long
@@ -61,6 +63,7 @@ func planOf(rng *rand.Rand) plan {
 		p.unnoticed = 50 + rng.IntN(51)
 	}
 	p.updates, p.aborts = rng.IntN(4) == 0, rng.IntN(4) == 0
+	p.lying = rng.IntN(2) == 0
 	p.oversized, p.skewed = rng.IntN(8) == 0, rng.IntN(6) == 0
 	p.sqlite = rng.IntN(32) == 0
 	return p

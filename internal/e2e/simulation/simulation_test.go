@@ -4,13 +4,15 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
 )
 
 var (
-	oneSeed     = flag.Int64("seed", -1, "the one seed that TestSimulation plays; -v prints its log")
+	firstSeed   = flag.Int64("seed", -1, "the one seed that TestSimulation plays, or with -seeds the first; -v prints its log")
+	manySeeds   = flag.Uint64("seeds", 0, "how many seeds TestSimulation plays")
 	verboseSeed = new(bool)
 )
 
@@ -29,9 +31,9 @@ func bar(t *testing.T, name, format string, args ...any) {
 // faults have to be reached, and a seed that is played again is the same
 // history.
 func TestSimulation(t *testing.T) {
-	if *oneSeed >= 0 {
+	if *firstSeed >= 0 && *manySeeds == 0 {
 		*verboseSeed = testing.Verbose()
-		if w := play(t, uint64(*oneSeed), nil); w.judged(t) && *verboseSeed {
+		if w := play(t, uint64(*firstSeed), nil); w.judged(t) && *verboseSeed {
 			fmt.Println(strings.Join(w.log.lines, "\n"))
 		}
 		return
@@ -40,9 +42,14 @@ func TestSimulation(t *testing.T) {
 	if proving() {
 		seeds, every = 10_000, 100
 	}
+	if *manySeeds > 0 {
+		seeds = *manySeeds
+	}
+	first := uint64(max(*firstSeed, 0))
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small and many
 	began, covered := time.Now(), map[string]int{}
 	events, faults, checked, least, worlds := 0, 0, 0, 1<<30, 0
-	for seed := range seeds {
+	for seed := first; seed < first+seeds; seed++ {
 		w := play(t, seed, nil)
 		w.judged(t)
 		events, faults, least = events+w.events, faults+w.faults, min(least, w.events)

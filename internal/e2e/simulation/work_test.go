@@ -45,7 +45,7 @@ func (x work) call(ctx context.Context, what, token, execution, run string, f fu
 		})
 		return errThrottled{}
 	}
-	x.w.tokens[run] = token
+	x.w.opens(run, token)
 	err := once(fa, func() error { return f(ctx) })
 	if err != nil && !x.gate.killed() {
 		x.w.disturbed(run)
@@ -56,6 +56,9 @@ func (x work) call(ctx context.Context, what, token, execution, run string, f fu
 func (x work) Ended(ctx context.Context, run, cause string) error {
 	ctx = as(ctx, "ended "+run)
 	f := x.gate.pass(ctx, endings, "hear")
+	if x.w.unheardEnds && f == done {
+		f = lost
+	}
 	if f == lost {
 		x.w.cover("F15")
 		return nil

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,13 +55,16 @@ func (x *works) Start(_ context.Context, in action.Job) (action.Result, error) {
 	return j.result, nil
 }
 
+// errUnknownJob is what there is to say about work that never began.
+var errUnknownJob = errors.New("nobody knows it")
+
 // checkAlone holds that of one action no two works are under way (P3), and
 // that no two write to one place (F43).
 func (x *works) checkAlone(j *job) {
 	in := j.job
 	id := fmt.Sprintf("%s %s/%s%s", in.ExecutionID, in.Stage, in.Gate, in.Action.Name)
 	for _, before := range x.tries[id] {
-		if before.result.Status == pipeline.InProgress && !before.stopped && !x.w.audit.over(before.job.ID) {
+		if !x.w.audit.over(in.ID) && before.result.Status == pipeline.InProgress && !before.stopped && !x.w.audit.over(before.job.ID) {
 			x.w.violated("P3", "job %s of %s starts while job %s of it is under way", in.ID, id, before.job.ID)
 		}
 		for _, out := range in.Outputs {
@@ -77,12 +81,12 @@ func (x *works) checkAlone(j *job) {
 func (x *works) Poll(_ context.Context, in action.Job) (action.Result, error) {
 	j := x.jobs[in.ID]
 	if j == nil {
-		return action.Result{Status: action.Lost}, nil
+		return action.Result{}, fmt.Errorf("job %s was not started: %w", in.ID, errUnknownJob)
 	}
 	if j.result.Status == pipeline.InProgress && j.silent && x.w.rng.IntN(2) == 0 {
 		j.result = x.end(j.job) // it ends, and nobody would have told
 	}
-	if j.told && x.w.rng.IntN(4) == 0 && j.result.Status == pipeline.Succeeded {
+	if x.w.plan.lying && j.told && x.w.rng.IntN(4) == 0 && j.result.Status == pipeline.Succeeded {
 		x.w.cover("F26") // it tells another end than before
 		return action.Fail(action.JobFailed, "failed after all"), nil
 	}

@@ -9,14 +9,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/cryptotest"
 	"testing/synctest"
 	"time"
 
-	"github.com/sluice-ci/sluice/internal/engine"
 	"github.com/sluice-ci/sluice/internal/local"
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
@@ -24,7 +23,6 @@ import (
 	"github.com/sluice-ci/sluice/internal/sqlite"
 	"github.com/sluice-ci/sluice/internal/store"
 	"github.com/sluice-ci/sluice/internal/store/memory"
-	lite "github.com/sluice-ci/sluice/internal/store/sqlite"
 )
 
 type key = store.Key
@@ -49,18 +47,22 @@ type world struct {
 	process int           // counts processes
 	inside  sync.WaitGroup
 
-	people  int // how many acts there were
-	busy    int // how many are under way
-	acts    map[string]bool
-	pending []errand // that may happen later
-	outage  bool     // nobody takes messages
-	full    bool     // nothing can be written
+	people  int             // how many acts there were
+	busy    int             // how many are under way
+	mu      sync.Mutex      // of what callers note that one commit of the engine lets go on together
+	asked   map[string]bool // jobs of approvals that help has answered
+	pending []errand        // that may happen later
+	outage  bool            // nobody takes messages
+	full    bool            // nothing can be written
 	skew    time.Duration
 	settled bool // faults have ceased
 
-	script  func()                 // what happens instead of steps
-	defined []pipeline.Declaration // instead of drawn ones
-	latest  map[string]time.Duration
+	script  func()                   // what happens instead of steps
+	defined []pipeline.Declaration   // instead of drawn ones
+	latest  map[string]time.Duration // how late things were noticed that nobody told of
+
+	unheardEnds bool                 // nobody hears of the end of a run
+	abortedAt   map[string]time.Time // runs
 
 	disturbedRuns map[string]bool
 	tokens        map[string]string // newest, by run
@@ -105,9 +107,6 @@ func (h *history) line(format string, args ...any) {
 
 func (h *history) value(b []byte) { h.sum.Write(b) }
 
-// errOver unwinds a simulation that has gone wrong.
-var errOver = errors.New("the simulation is over")
-
 // violated notes what went wrong. The driver stops at its next step.
 func (w *world) violated(what, format string, args ...any) {
 	if w.broken == nil {
@@ -117,12 +116,18 @@ func (w *world) violated(what, format string, args ...any) {
 }
 
 func (w *world) cover(class string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.covered[class]++
 	w.faults++
 }
 
 // disturbed notes that calls of a run failed, so it may come to an early end.
-func (w *world) disturbed(run string) { w.disturbedRuns[run] = true }
+func (w *world) disturbed(run string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.disturbedRuns[run] = true
+}
 
 func (w *world) wasDisturbed(run string) bool { return w.disturbedRuns[run] }
 
@@ -165,12 +170,17 @@ func (w *world) comesLate(execution, run string) {
 
 // healed notes how late something was noticed.
 func (w *world) healed(what string, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.latest[what] = max(w.latest[what], time.Since(since))
 }
 
 // later adds an errand of the process.
 func (w *world) later(name string, f func(context.Context) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.pending = append(w.pending, errand{name, true, f})
+	slices.SortFunc(w.pending, func(a, b errand) int { return strings.Compare(a.name, b.name) })
 }
 
 // spawn runs f beside everything else.
@@ -182,13 +192,22 @@ func (w *world) spawn(name string, f func(context.Context)) {
 func (w *world) simulate() {
 	defer w.end()
 	w.begin()
-	if w.script != nil {
+	switch {
+	case w.script != nil:
 		w.script()
+	case w.rng.IntN(2) == 0: // trouble comes when executions have come some way
+		for range 1 + w.rng.IntN(3) {
+			w.start("p0")
+		}
+		w.play(w.rng.IntN(400))
 	}
 	for w.script == nil && !w.over() && w.steps < w.plan.steps {
 		w.step()
 	}
 	w.settle()
+	if w.over() {
+		return
+	}
 	if standing := w.standing(); !w.over() {
 		w.audit.rest(standing)
 	}
@@ -250,118 +269,6 @@ func (w *world) quietly(cond func() bool) {
 	}
 }
 
-// open starts a process on what is kept.
-func (w *world) open() {
-	w.process++
-	cryptotest.SetGlobalRandom(w.t, w.seed<<16|uint64(w.process))
-	gate := newTurnstile()
-	w.gate, w.opened = gate, make(chan opened, 1)
-	kept := local.Kept{Items: w.kept.Items, Journal: diary{w.kept.Journal, gate, w}}
-	o := local.Options{
-		Data: w.folder, URL: "http://127.0.0.1:4317", Ports: w.ports(gate),
-		Seams: local.Seams{
-			Kept: &kept, Hears: w.hears,
-			Deliveries: 10_000, // who gets one of few slots is for the scheduler to say, not for the seed
-			Work:       func(x local.Work) local.Work { return work{x, gate, w} },
-			Tune:       func(o *orchestrator.Options) { o.Now = func() time.Time { return time.Now().Add(w.skew) } },
-		},
-	}
-	w.log.line("OPEN %d", w.process)
-	tell := w.opened
-	go func() {
-		sys, err := local.Open(as(w.t.Context(), "system"), o)
-		tell <- opened{sys, err}
-	}()
-}
-
-// look waits until nothing moves, and takes note of a system that has opened.
-func (w *world) look() {
-	synctest.Wait()
-	select {
-	case o := <-w.opened:
-		w.opened = nil
-		if o.err != nil {
-			w.log.line("OPEN failed: %v", o.err)
-			if !errors.Is(o.err, errInjected) {
-				w.violated("P8", "the system does not open: %v", o.err)
-			}
-			w.gate.kill()
-			w.open()
-			synctest.Wait()
-			return
-		}
-		w.sys = o.sys
-	default:
-	}
-}
-
-// crash ends the process as kill -9 does and starts the next one.
-func (w *world) crash() {
-	w.log.line("CRASH")
-	w.cover("F47")
-	if w.sys == nil {
-		w.cover("F47 while opening")
-	}
-	for _, row := range w.audit.outbox {
-		if len(row.Starts) > 0 {
-			w.cover("F4")
-		}
-	}
-	if len(w.works.underWay()) > 0 {
-		w.cover("F54")
-	}
-	w.down()
-	w.works.crash()
-	w.audit.reread(w.t.Context(), w.kept.Items)
-	w.open()
-}
-
-// down ends the process; nothing of it is left when it returns.
-func (w *world) down() {
-	w.gate.kill()
-	if w.opened != nil {
-		o := <-w.opened
-		w.sys, w.opened = o.sys, nil
-	}
-	if w.sys != nil {
-		_ = w.sys.Close() // what it says is not news: everything fails
-		w.sys = nil
-	}
-	w.inside.Wait()
-	w.busy = 0
-	var outside []errand
-	for _, e := range w.pending {
-		if !e.here {
-			outside = append(outside, e)
-		}
-	}
-	w.pending = outside
-	if w.db != nil {
-		if err := w.db.Close(); err != nil {
-			w.violated("P8", "close: %v", err)
-		}
-		w.openDB()
-	}
-}
-
-// openDB opens the database that takes the place of maps.
-func (w *world) openDB() {
-	var err error
-	if w.db, err = sqlite.Open(w.folder, sqlite.Options{}); err != nil {
-		w.violated("P8", "%v", err)
-		return
-	}
-	below, err := lite.New(w.db)
-	if err != nil {
-		w.violated("P8", "%v", err)
-	}
-	j, err := engine.NewJournal(w.t.Context(), w.db)
-	if err != nil {
-		w.violated("P8", "%v", err)
-	}
-	w.kept = local.Kept{Items: table{below, w}, Journal: j}
-}
-
 // end leaves nothing of the bubble behind.
 func (w *world) end() {
 	if p := recover(); p != nil {
@@ -376,8 +283,8 @@ func (w *world) end() {
 // play plays a seed and returns the world as it ended.
 func play(t *testing.T, seed uint64, change func(*world)) *world {
 	w := &world{
-		seed: seed, rng: rand.New(rand.NewPCG(seed, 14)), covered: map[string]int{}, acts: map[string]bool{},
-		latest: map[string]time.Duration{}, disturbedRuns: map[string]bool{}, tokens: map[string]string{},
+		seed: seed, rng: rand.New(rand.NewPCG(seed, 14)), covered: map[string]int{}, asked: map[string]bool{},
+		latest: map[string]time.Duration{}, abortedAt: map[string]time.Time{}, disturbedRuns: map[string]bool{}, tokens: map[string]string{},
 	}
 	w.plan = planOf(w.rng)
 	w.works = newWorks(w)

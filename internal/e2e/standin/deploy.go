@@ -55,6 +55,16 @@ func (s *Standin) Deploy(ctx context.Context, assembly string, stacks ...string)
 	return outputs, json.Unmarshal(data, &outputs)
 }
 
+// Destroy deletes stacks of a cloud assembly, as `cdk destroy` does. Names may be
+// patterns.
+func (s *Standin) Destroy(ctx context.Context, assembly string, stacks ...string) error {
+	cdk, err := s.bootstrapped(ctx)
+	if err != nil {
+		return err
+	}
+	return s.cdk(ctx, cdk, append([]string{"destroy", "--app", assembly, "--force"}, stacks...)...)
+}
+
 // bootstrapped returns the CDK's program once the account is bootstrapped.
 func (s *Standin) bootstrapped(ctx context.Context) (string, error) {
 	cdk, err := findCDK()

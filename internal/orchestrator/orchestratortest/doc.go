@@ -15,7 +15,7 @@
 //
 //	I1   only the owner with the current fence is inside a stage
 //	I2   an enabled and free stage has no waiter
-//	I4   SUPERSEDED: at most one execution waits, the newest
+//	I4   SUPERSEDED: at most one execution waits, the newest, beside those that began in PARALLEL
 //	I5   the newest execution is never superseded
 //	I6   nobody enters a stage after a later one has, but by a retry
 //	I7   the highest number that entered a stage never falls

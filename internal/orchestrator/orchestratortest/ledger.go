@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/stage"
 	"github.com/sluice-ci/sluice/internal/store"
 )
 
@@ -110,7 +112,8 @@ func (l ledger) whole(v *verdict) {
 	for key, s := range l.stages {
 		lock := s.Lock
 		v.holds(lock.Disabled || lock.Owner != "" || len(lock.Waiting) == 0, "I2", "%s is free and enabled, and %v wait", key.PK, lock.Waiting)
-		v.holds(lock.Mode != pipeline.Superseded || len(lock.Waiting) < 2, "I4", "%v wait in front of %s", lock.Waiting, key.PK)
+		ordered := slices.DeleteFunc(slices.Clone(lock.Waiting), func(w stage.Waiter) bool { return w.Free })
+		v.holds(lock.Mode != pipeline.Superseded || len(ordered) < 2, "I4", "%v wait in front of %s", lock.Waiting, key.PK)
 		if lock.Owner != "" {
 			places[lock.Owner]++
 		}

@@ -21,11 +21,17 @@
 //	stop, abandon   Service.StopExecution
 //	retry           Service.RetryStage: change.retry
 //	retry what failed  the same, while the execution is inside: change.retryBesideOthers
+//	the rule holds, fails  Service.Report of the rule of a condition: change.settleGate
+//	override        Service.OverrideCondition
+//	update          Service.UpdatePipeline: its first transaction
+//	the update goes on  its other ones, one at a time: Service.settleUpdate; or, once it was cut
+//	                short, those of Service.Deploy; the update before goes on may still do its own
 //
 // and against it plays the adversary, who has so many of each, and so many in
 // all:
 //
-//	disable, stop, abandon, fail, retry: what people and builds do
+//	disable, stop, abandon, fail, retry, override, update: what people and builds do
+//	cut short the process that does an update is gone between two of its transactions
 //	kill      somebody ends a run; a call of it may still be under way and write
 //	recall    a task is called again with a new token: the handler crashed before or after
 //	          its commit, or the time to wait for it was over
@@ -38,11 +44,11 @@
 // so an Answer that is delivered twice needs no move of its own; the walks of
 // TestLikeTheService deliver many.
 //
-// The protocol has findings that are not repaired yet; see TestFindings. All
-// that is true only once they are is checked by rules that have them repaired.
+// What the protocol has had wrong is repaired, and a rule of the model can
+// leave each repair out: see TestFindings.
 //
-// Left out: changes of mode and updates of a pipeline (TestWalk of package
-// stage plays changes of mode), conditions of stages and their overriding, and
-// more than one action in a stage. That a transaction is one move rests on the
-// version checks of the store: see TestLinearizable of package storetest.
+// Left out: more than one action in a stage, more than one rule in a condition,
+// and limits. [TestSiblings] walks the service through those and checks the
+// invariants alone. That a transaction is one move rests on the version checks
+// of the store: see TestLinearizable of package storetest.
 package prooftest

@@ -99,7 +99,7 @@ func (c *change) rule(who uint8, v verdict) {
 // as s (change.cutGate). It reports whether there was one.
 func (c *change) cutGate(who uint8, s status) bool {
 	e := &c.w.executions[who]
-	if !e.inside || e.gate.verdict != open {
+	if !e.inside || e.gate.verdict != open || c.keepsGate {
 		return false
 	}
 	e.gate.verdict = cut

@@ -18,9 +18,6 @@ var modes = []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Paral
 // TestLikeTheService.
 var production = rules{reduce: stage.Step, newestCallWaits: true, newestCallActs: true, repeatsAgain: true, successIsWell: true, retryRunning: true, goesBeside: true, hearsBeside: true, arrivalSetsMode: true, newestSettles: true}
 
-// repaired is production without the findings of TestFindings.
-var repaired = rules{reduce: stage.Step, newestCallWaits: true, newestCallActs: true, repeatsAgain: true, successIsWell: true, retryRunning: true, goesBeside: true, hearsBeside: true, arrivalSetsMode: true, newestSettles: true}
-
 // proving reports whether the long forms are asked for; see make prove.
 func proving() bool { return os.Getenv("SLUICE_PROVE") != "" }
 
@@ -49,51 +46,43 @@ var back = []pipeline.Mode{pipeline.Parallel, pipeline.Queued}
 // ordered are the modes in which a stage has an owner.
 var ordered = modes[:2]
 
-// unfound is likewise, of the kinds that none of the findings needs.
-func unfound(n uint8) Faults {
-	return Faults{Total: n, Disable: 1, Stop: 1, Fail: 1, Kill: 1, Twice: 1, GiveUp: 1}
-}
-
-// configs are the worlds that are visited, in which modes, whether in the short
-// form too, and by which rules.
+// configs are the worlds that are visited, in which modes, and whether in the
+// short form too.
 var configs = []struct {
 	Config
 	modes []pipeline.Mode
 	short bool
-	rules rules
 }{
-	{Config{Name: "the code as it is: 3 executions, 2 stages, two faults of six kinds", Executions: 3, Stages: 2, Faults: unfound(2)}, ordered, false, production},
-	{Config{Name: "the code as it is: 2 executions, 2 stages, one fault of six kinds", Executions: 2, Stages: 2, Faults: unfound(1)}, modes, true, production},
-	{Config{Name: "3 executions, 2 stages, one fault of nine kinds", Executions: 3, Stages: 2, Faults: upTo(1)}, ordered, true, repaired},
-	{Config{Name: "2 executions, 2 stages, two faults of nine kinds", Executions: 2, Stages: 2, Faults: upTo(2)}, modes, true, repaired},
-	{Config{Name: "2 executions, 2 stages, updates to PARALLEL and back", Executions: 2, Stages: 2, Updates: back}, ordered, true, repaired},
-	{Config{Name: "2 executions, 2 stages, an update to QUEUED that may be cut short, one fault of nine kinds", Executions: 2, Stages: 2, Updates: back[1:], Faults: cutting(1)}, modes, false, repaired},
-	{Config{Name: "2 executions, 2 stages, an update to SUPERSEDED that may be cut short, two faults of nine kinds", Executions: 2, Stages: 2, Updates: modes[:1], Faults: cutting(2)}, modes[2:], false, repaired},
-	{Config{Name: "3 executions, 1 stage, updates to PARALLEL and back that may be cut short, one fault of nine kinds", Executions: 3, Stages: 1, Updates: back, Faults: cutting(1)}, ordered[:1], false, repaired},
-	{Config{Name: "2 executions, 2 stages, an entry condition, one fault of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(1)}, modes, true, repaired},
-	{Config{Name: "2 executions, 3 stages, an entry condition that skips, one fault of ten kinds", Executions: 2, Stages: 3, Gate: entrySkips, Faults: overriding(1)}, ordered[1:], true, repaired},
-	{Config{Name: "2 executions, 2 stages, a condition of success, one fault of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Faults: overriding(1)}, ordered, true, repaired},
-	{Config{Name: "3 executions, a condition of failure that rolls back, one fault of ten kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Gate: failureRollsBack, Faults: overriding(1)}, ordered[:1], true, repaired},
-	{Config{Name: "2 executions, 2 stages, an entry condition, three faults of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(3)}, ordered[1:], false, repaired},
-	{Config{Name: "2 executions, 2 stages, an entry condition, two faults of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(2)}, modes[2:], false, repaired},
-	{Config{Name: "2 executions, 3 stages, an entry condition that skips, two faults of ten kinds", Executions: 2, Stages: 3, Gate: entrySkips, Faults: overriding(2)}, ordered, false, repaired},
-	{Config{Name: "2 executions, 2 stages, a condition of success, three faults of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Faults: overriding(3)}, ordered[:1], false, repaired},
-	{Config{Name: "3 executions, a condition of success that rolls back, two faults of ten kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Gate: successRollsBack, Faults: overriding(2)}, ordered, false, repaired},
-	{Config{Name: "3 executions, a condition of failure that rolls back, two faults of ten kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Gate: failureRollsBack, Faults: overriding(2)}, ordered, false, repaired},
-	{Config{Name: "2 executions, 2 stages, an entry condition and an update, one fault of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Updates: back[1:], Faults: overriding(1)}, ordered[1:], false, repaired},
-	{Config{Name: "2 executions, 2 stages, a condition of success and an update, one fault of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Updates: back[1:], Faults: overriding(1)}, ordered[1:], false, repaired},
-	{Config{Name: "2 executions, 2 stages, onFailure RETRY, a failure and a repeated call", Executions: 2, Stages: 2, AutoRetry: true, Faults: Faults{Total: 3, Fail: 2, Recall: 1, Linger: 1}}, ordered, true, repaired},
-	{Config{Name: "3 executions, 3 stages, kill and retry", Executions: 3, Stages: 3, Faults: Faults{Total: 2, Kill: 1, Retry: 1}}, ordered, false, repaired},
-	{Config{Name: "3 executions, 3 stages, one fault of nine kinds", Executions: 3, Stages: 3, Faults: upTo(1)}, ordered, false, repaired},
-	{Config{Name: "3 executions, a rollback between two others, two faults of nine kinds", Executions: 3, Stages: 2, Rollback: 2, Faults: upTo(2)}, ordered, false, repaired},
-	{Config{Name: "3 executions, a rollback after two others, two faults of nine kinds", Executions: 3, Stages: 2, Rollback: 3, Faults: upTo(2)}, ordered, false, repaired},
-	{Config{Name: "3 executions, 3 stages, a rollback, one fault of nine kinds", Executions: 3, Stages: 3, Rollback: 2, Faults: upTo(1)}, ordered, false, repaired},
-	{Config{Name: "3 executions, onFailure ROLLBACK, two faults of nine kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Faults: upTo(2)}, ordered, false, repaired},
-	{Config{Name: "2 executions, 2 stages, onFailure RETRY, three faults of nine kinds", Executions: 2, Stages: 2, AutoRetry: true, Faults: upTo(3)}, ordered, false, repaired},
-	{Config{Name: "2 executions, 2 stages, three faults of nine kinds", Executions: 2, Stages: 2, Faults: upTo(3)}, modes[2:], false, repaired},
-	{Config{Name: "1 execution, 2 stages, all nine faults", Executions: 1, Stages: 2, Faults: upTo(9)}, ordered[:1], false, repaired},
-	{Config{Name: "2 executions, 1 stage, all nine faults", Executions: 2, Stages: 1, Faults: upTo(9)}, ordered, false, repaired},
-	{Config{Name: "3 executions, 2 stages, three faults of nine kinds", Executions: 3, Stages: 2, Faults: upTo(3)}, ordered, false, repaired},
+	{Config{Name: "3 executions, 2 stages, one fault of nine kinds", Executions: 3, Stages: 2, Faults: upTo(1)}, ordered, true},
+	{Config{Name: "2 executions, 2 stages, two faults of nine kinds", Executions: 2, Stages: 2, Faults: upTo(2)}, modes, true},
+	{Config{Name: "2 executions, 2 stages, updates to PARALLEL and back", Executions: 2, Stages: 2, Updates: back}, ordered, true},
+	{Config{Name: "2 executions, 2 stages, an update to QUEUED that may be cut short, one fault of nine kinds", Executions: 2, Stages: 2, Updates: back[1:], Faults: cutting(1)}, modes, false},
+	{Config{Name: "2 executions, 2 stages, an update to SUPERSEDED that may be cut short, two faults of nine kinds", Executions: 2, Stages: 2, Updates: modes[:1], Faults: cutting(2)}, modes[2:], false},
+	{Config{Name: "3 executions, 1 stage, updates to PARALLEL and back that may be cut short, or a run is killed", Executions: 3, Stages: 1, Updates: back, Faults: Faults{Total: 1, Cut: 1, Kill: 1}}, ordered[:1], false},
+	{Config{Name: "2 executions, 2 stages, an entry condition, one fault of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(1)}, modes, true},
+	{Config{Name: "2 executions, 3 stages, an entry condition that skips, one fault of ten kinds", Executions: 2, Stages: 3, Gate: entrySkips, Faults: overriding(1)}, ordered[1:], true},
+	{Config{Name: "2 executions, 2 stages, a condition of success, one fault of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Faults: overriding(1)}, ordered, true},
+	{Config{Name: "3 executions, a condition of failure that rolls back, one fault of ten kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Gate: failureRollsBack, Faults: overriding(1)}, ordered[:1], true},
+	{Config{Name: "2 executions, 2 stages, an entry condition, three faults of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(3)}, ordered[1:], false},
+	{Config{Name: "2 executions, 2 stages, an entry condition, two faults of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Faults: overriding(2)}, modes[2:], false},
+	{Config{Name: "2 executions, 3 stages, an entry condition that skips, two faults of ten kinds", Executions: 2, Stages: 3, Gate: entrySkips, Faults: overriding(2)}, ordered, false},
+	{Config{Name: "2 executions, 2 stages, a condition of success, three faults of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Faults: overriding(3)}, ordered[:1], false},
+	{Config{Name: "3 executions, a condition of success that rolls back, two faults of ten kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Gate: successRollsBack, Faults: overriding(2)}, ordered, false},
+	{Config{Name: "3 executions, a condition of failure that rolls back, two faults of ten kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Gate: failureRollsBack, Faults: overriding(2)}, ordered, false},
+	{Config{Name: "2 executions, 2 stages, an entry condition and an update, one fault of ten kinds", Executions: 2, Stages: 2, Gate: entryFails, Updates: back[1:], Faults: overriding(1)}, ordered[1:], false},
+	{Config{Name: "2 executions, 2 stages, a condition of success and an update, one fault of ten kinds", Executions: 2, Stages: 2, Gate: successFails, Updates: back[1:], Faults: overriding(1)}, ordered[1:], false},
+	{Config{Name: "2 executions, 2 stages, onFailure RETRY, a failure and a repeated call", Executions: 2, Stages: 2, AutoRetry: true, Faults: Faults{Total: 3, Fail: 2, Recall: 1, Linger: 1}}, ordered, true},
+	{Config{Name: "3 executions, 3 stages, kill and retry", Executions: 3, Stages: 3, Faults: Faults{Total: 2, Kill: 1, Retry: 1}}, ordered, false},
+	{Config{Name: "3 executions, 3 stages, one fault of nine kinds", Executions: 3, Stages: 3, Faults: upTo(1)}, ordered, false},
+	{Config{Name: "3 executions, a rollback between two others, two faults of nine kinds", Executions: 3, Stages: 2, Rollback: 2, Faults: upTo(2)}, ordered, false},
+	{Config{Name: "3 executions, a rollback after two others, two faults of nine kinds", Executions: 3, Stages: 2, Rollback: 3, Faults: upTo(2)}, ordered, false},
+	{Config{Name: "3 executions, 3 stages, a rollback, one fault of nine kinds", Executions: 3, Stages: 3, Rollback: 2, Faults: upTo(1)}, ordered, false},
+	{Config{Name: "3 executions, onFailure ROLLBACK, two faults of nine kinds", Executions: 3, Stages: 2, Rollback: 3, AutoBack: true, Faults: upTo(2)}, ordered, false},
+	{Config{Name: "2 executions, 2 stages, onFailure RETRY, three faults of nine kinds", Executions: 2, Stages: 2, AutoRetry: true, Faults: upTo(3)}, ordered, false},
+	{Config{Name: "2 executions, 2 stages, three faults of nine kinds", Executions: 2, Stages: 2, Faults: upTo(3)}, modes[2:], false},
+	{Config{Name: "1 execution, 2 stages, all nine faults", Executions: 1, Stages: 2, Faults: upTo(9)}, ordered[:1], false},
+	{Config{Name: "2 executions, 1 stage, all nine faults", Executions: 2, Stages: 1, Faults: upTo(9)}, ordered, false},
+	{Config{Name: "3 executions, 2 stages, three faults of nine kinds", Executions: 3, Stages: 2, Faults: upTo(3)}, ordered, false},
 }
 
 // bar prints how one of the bars of docs/proof.md stands, when they are asked
@@ -117,7 +106,7 @@ func TestModel(t *testing.T) {
 		}
 		for _, mode := range c.modes {
 			c.Mode = mode
-			r := (&model{c.Config, c.rules}).explore(40e6)
+			r := (&model{c.Config, production}).explore(40e6)
 			t.Logf("%s, %s: %s", mode, c.Name, r)
 			if r.Broken != "" {
 				t.Errorf("%s, %s: %s", mode, c.Name, r)
@@ -184,7 +173,7 @@ var findings = []struct {
 // TestFindings shows each finding by its shortest trace (-v).
 func TestFindings(t *testing.T) {
 	for _, f := range findings {
-		m := &model{f.config, repaired}
+		m := &model{f.config, production}
 		f.leave(&m.rules)
 		r := m.explore(1e6)
 		if r.Broken != f.want {

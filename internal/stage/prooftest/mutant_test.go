@@ -84,7 +84,7 @@ func TestMutants(t *testing.T) {
 	caught, states, began := 0, 0, time.Now()
 	for _, mu := range mutants {
 		t.Run(mu.name, func(t *testing.T) {
-			m := &model{mu.config, repaired}
+			m := &model{mu.config, production}
 			mu.mutate(&m.rules)
 			r := m.explore(1e6)
 			states += r.States

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 )
 
@@ -92,8 +91,8 @@ func (w *twin) executionOf(who uint8, want *execution) execution {
 		e.runs[i].visit = want.runs[i].visit
 	}
 	var open string
-	if run := w.runs[r.Run]; run != nil && run.state.Status == machine.Running {
-		open = run.task.Token
+	if w.running(r.Run) {
+		open = w.tasks[r.Run].Token
 	}
 	if a := w.action(who); a != nil {
 		e.work, e.told = works[a.Status], a.Token == open && open != ""
@@ -120,17 +119,17 @@ func (w *twin) runOf(name string) (r run) {
 		}
 		r.stop = r.stop || len(o.Stops) > 0 && o.Stops[0].Run == name
 	}
-	known := w.runs[name]
+	known := w.tasks[name]
 	if known == nil {
 		return r
 	}
-	if known.state.Status != machine.Running {
+	if !w.running(name) {
 		r.at = over
 		return r
 	}
-	r.at, r.called = taskOf(known.task, w.m.Stages), known.called
+	r.at, r.called = taskOf(known.Invoke, w.m.Stages), known.called
 	for _, o := range w.outbox {
-		if len(o.Answers) > 0 && o.Answers[0].Token == known.task.Token {
+		if len(o.Answers) > 0 && o.Answers[0].Token == known.Token {
 			r.answers |= kindOf(o.Answers[0], r.at.acts())
 		}
 	}

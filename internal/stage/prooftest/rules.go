@@ -30,6 +30,7 @@ type rules struct {
 	silentDismissal bool // who is dismissed while it waits is not told
 	retryAnybody    bool // a stage is retried for whoever asks
 	gateBlind       bool // a task that is called again need not wait for the entry condition
+	keepsGate       bool // who is stopped goes on to wait for its gate
 	gateForgets     bool // an exit gate does not know who waits for it
 	anyVersion      bool // executions go on with a version that was replaced until they are told
 

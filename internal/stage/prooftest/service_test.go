@@ -8,8 +8,8 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/action"
 	"github.com/sluice-ci/sluice/internal/engine"
-	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/orchestrator/orchestratortest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 )
@@ -29,20 +29,20 @@ func (w *twin) play(from *world, mv move) error {
 		name := w.runName(i, r)
 		return w.deliver(false, func(o record.Outbox) bool { return len(o.Starts) > 0 && o.Starts[0].Run == name })
 	case callTask, callLingering:
-		run := w.runs[w.runName(i, r)]
-		if run.called = false; mv.kind == callLingering {
-			task := run.task
-			w.zombie = &task
+		task := w.tasks[w.runName(i, r)]
+		if task.called = false; mv.kind == callLingering {
+			late := task.Invoke
+			w.zombie = &late
 		}
-		return w.call(run.task)
+		return orchestratortest.Call(ctx, w.svc, task.Invoke)
 	case comeLate:
 		late := *w.zombie
 		w.zombie = nil
-		return w.call(late)
+		return orchestratortest.Call(ctx, w.svc, late)
 	case workEnds, workFails:
 		return w.report(i, mv.kind == workEnds)
 	case deliverAnswer:
-		token := w.runs[w.runName(i, mv.run())].task.Token
+		token := w.tasks[w.runName(i, mv.run())].Token
 		acts := from.executions[i].runs[mv.run()].at.acts()
 		return w.deliver(false, func(o record.Outbox) bool {
 			return len(o.Answers) > 0 && o.Answers[0].Token == token && kindOf(o.Answers[0], acts) == mv.answer()
@@ -163,27 +163,27 @@ func (w *twin) passed() string {
 // fault does what the adversary does.
 func (w *twin) fault(from *world, mv move) error {
 	name := w.runName(mv.a, mv.b)
-	run := w.runs[name]
-	lingers := mv.kind == recallLingering || (mv.kind == kill || mv.kind == giveUp) && run.called && !from.lingers
+	open := w.tasks[name]
+	lingers := mv.kind == recallLingering || (mv.kind == kill || mv.kind == giveUp) && open.called && !from.lingers
 	if lingers {
-		task := run.task
-		w.zombie = &task
+		late := open.Invoke
+		w.zombie = &late
 	}
 	switch mv.kind {
 	case kill:
-		return w.step(name, engine.Stopped{Error: "Killed"})
+		return w.machines.Step(name, engine.Stopped{Error: "Killed"})
 	case giveUp:
-		return w.step(name, engine.TaskFailed{Token: run.task.Token, Error: "States.Timeout"})
+		return w.machines.Step(name, engine.TaskFailed{Token: open.Token, Error: "States.Timeout"})
 	}
-	token := run.task.Token
-	if err := w.step(name, engine.TaskFailed{Token: token, Error: "Lambda.Unknown"}); err != nil {
+	token := open.Token
+	if err := w.machines.Step(name, engine.TaskFailed{Token: token, Error: "Lambda.Unknown"}); err != nil {
 		return err
 	}
 	w.now = w.now.Add(time.Minute)
-	if err := w.step(name, engine.Tick{}); err != nil {
+	if err := w.machines.Step(name, engine.Tick{}); err != nil {
 		return err
 	}
-	if run.task.Token == token {
+	if w.tasks[name].Token == token {
 		return fmt.Errorf("task %s was not called again", token)
 	}
 	return nil
@@ -210,8 +210,8 @@ func (w *twin) noise(choose chooser) {
 }
 
 func (w *twin) live(token string) bool {
-	for _, r := range w.runs {
-		if token != "" && r.task.Token == token && r.state.Status == machine.Running {
+	for name, open := range w.tasks {
+		if token != "" && open.Token == token && w.running(name) {
 			return true
 		}
 	}

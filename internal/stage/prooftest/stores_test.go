@@ -1,7 +1,11 @@
 package prooftest
 
 import (
+	"flag"
+	"fmt"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	db "github.com/sluice-ci/sluice/internal/sqlite"
 	"github.com/sluice-ci/sluice/internal/store"
@@ -33,10 +37,41 @@ func (s shelf) walks(worlds int) int {
 func shelves(t *testing.T) []shelf {
 	lite := onSQLite(t)
 	return []shelf{
-		{name: "memory", short: 200, long: 6000, open: inMemory},
+		{name: "memory", short: 300, long: 6000, open: inMemory},
 		{name: "sqlite", short: 20, long: 1500, open: lite},
 		{name: "sqlite behind the cache", short: 20, long: 2500, open: func(t tester, chance chooser) store.Store { return store.Cache(lite(t, chance)) }},
 		{name: "dynamo", short: 40, long: 4000, open: onDynamo, pauses: true},
+	}
+}
+
+// check has rapid take so many walks, beginning with a seed, unless another one
+// was asked for. A walk returns what is wrong after it, or "".
+func (s shelf) check(t *testing.T, seed, walks int, walk func(t tester, choose chooser) string) {
+	if flag.Lookup("rapid.seed").Value.String() == "0" {
+		set(t, "rapid.seed", seed)
+		defer set(t, "rapid.seed", 0)
+	}
+	set(t, "rapid.checks", walks)
+	set(t, "rapid.nofailfile", true) // a seed does as well
+	property := func(rt *rapid.T) {
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "choice") }
+		if wrong := walk(rt, choose); wrong != "" {
+			rt.Fatal(wrong)
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		if s.pauses {
+			rapid.SyncTest(rt, property)
+		} else {
+			property(rt)
+		}
+	})
+}
+
+// set gives a flag of rapid a value.
+func set(t *testing.T, name string, value any) {
+	if err := flag.Set(name, fmt.Sprint(value)); err != nil {
+		t.Fatal(err)
 	}
 }
 

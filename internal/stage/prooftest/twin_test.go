@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-ci/sluice/internal/engine"
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/orchestrator/orchestratortest"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
@@ -32,31 +33,30 @@ type tester interface {
 // A twin is the real thing: the use cases over a store, the compiled machine in
 // the interpreter, and an outbox of which every item is delivered by itself.
 type twin struct {
-	t      tester
-	m      *model
-	svc    *orchestrator.Service
-	now    time.Time
-	ids    []string        // of executions; "" is one that was never started
-	seqs   map[int64]uint8 // the sequence numbers in the model
-	outbox []record.Outbox
-	heard  []record.Answer // answers that were delivered
-	runs   map[string]*twinRun
-	zombie *engine.Invoke
-	update *following
-	former *following // the update before, which goes on beside it
+	t        tester
+	m        *model
+	svc      *orchestrator.Service
+	machines orchestratortest.Machines
+	now      time.Time
+	ids      []string        // of executions; "" is one that was never started
+	seqs     map[int64]uint8 // the sequence numbers in the model
+	outbox   []record.Outbox
+	heard    []record.Answer      // answers that were delivered
+	tasks    map[string]*openTask // by run
+	zombie   *engine.Invoke
+	update   *following
+	former   *following // the update before, which goes on beside it
 }
 
-// A twinRun is a run and the call of its open task.
-type twinRun struct {
-	machine *engine.Machine
-	state   engine.Run
-	task    engine.Invoke
-	called  bool
+// An openTask is the call of the open task of a run.
+type openTask struct {
+	engine.Invoke
+	called bool // it is on its way
 }
 
 func newTwin(t tester, m *model, s store.Store) *twin {
-	w := &twin{t: t, m: m, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), runs: map[string]*twinRun{}}
-	ports := orchestrator.Ports{Store: paused{store.Observe(s, w.observe)}, Machine: w, Catalog: w, Bus: w}
+	w := &twin{t: t, m: m, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), tasks: map[string]*openTask{}}
+	ports := orchestrator.Ports{Store: paused{store.Observe(s, w.observe)}, Machine: &w.machines, Catalog: w, Bus: w}
 	var err error
 	ids := 0
 	w.svc, err = orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{
@@ -66,68 +66,14 @@ func newTwin(t tester, m *model, s store.Store) *twin {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.machines = orchestratortest.Machines{
+		Runs: map[string]*orchestratortest.Run{}, Text: w.svc.Records.Version, Now: func() time.Time { return w.now }, Follow: w.followRun,
+	}
 	if _, err := w.svc.CreatePipeline(t.Context(), orchestrator.Create{Declaration: declaration(m.Config, m.Mode)}); err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
-
-// declaration is a pipeline of so many stages, with one action in each.
-func declaration(c Config, mode pipeline.Mode) pipeline.Declaration {
-	d := pipeline.Declaration{
-		Name: "app", RoleARN: "arn:aws:iam::123456789012:role/pipe", Type: pipeline.V2, ExecutionMode: mode,
-		ArtifactStore: &pipeline.ArtifactStore{Type: "S3", Location: "artifacts"},
-	}
-	for i := range c.Stages {
-		a := pipeline.Action{Name: "Act", TypeID: pipeline.ActionTypeID{Category: pipeline.Build, Owner: pipeline.AWS, Provider: "CodeBuild", Version: "1"}}
-		a.Configuration, a.InputArtifacts = map[string]string{"ProjectName": "app"}, []pipeline.InputArtifact{{Name: "Code"}}
-		s := pipeline.Stage{Name: stageName(uint8(i)), Actions: []pipeline.Action{a}}
-		if i == 0 {
-			a.TypeID.Category, a.TypeID.Provider, a.InputArtifacts = pipeline.Source, "CodeCommit", nil
-			a.Configuration = map[string]string{"RepositoryName": "app", "BranchName": "main"}
-			a.OutputArtifacts = []pipeline.OutputArtifact{{Name: "Code"}}
-			s.Actions[0] = a
-			if c.AutoRetry {
-				s.OnFailure = &pipeline.OnFailure{Result: "RETRY"}
-			}
-		}
-		if i == gated {
-			c.condition(&s)
-		}
-		d.Stages = append(d.Stages, s)
-	}
-	return d
-}
-
-// condition gives the gated stage its condition.
-func (c Config) condition(s *pipeline.Stage) {
-	rule := pipeline.Rule{Name: "Rule", TypeID: pipeline.RuleTypeID{Category: "Rule", Provider: "VariableCheck"},
-		Configuration: map[string]string{"Variable": "#{codepipeline.PipelineExecutionId}", "Operator": "NE", "Value": "x"}}
-	result := map[condition]string{entryFails: "FAIL", entrySkips: "SKIP", successFails: "FAIL", successRollsBack: "ROLLBACK", failureRollsBack: "ROLLBACK"}
-	all := []pipeline.Condition{{Result: result[c.Gate], Rules: []pipeline.Rule{rule}}}
-	switch {
-	case c.Gate.entry():
-		s.BeforeEntry = &pipeline.Gate{Conditions: all}
-	case c.Gate.success():
-		s.OnSuccess = &pipeline.Gate{Conditions: all}
-	case c.Gate == failureRollsBack:
-		s.OnFailure = &pipeline.OnFailure{Conditions: all}
-	case c.AutoBack:
-		s.OnFailure = &pipeline.OnFailure{Result: "ROLLBACK"}
-	}
-}
-
-func gateKind(c condition) record.GateKind {
-	switch {
-	case c.entry():
-		return record.BeforeEntry
-	case c.success():
-		return record.OnSuccess
-	}
-	return record.OnFailure
-}
-
-func stageName(i uint8) string { return fmt.Sprintf("S%d", i) }
 
 // observe takes every committed outbox row apart.
 func (w *twin) observe(ops []store.Op) {
@@ -188,89 +134,20 @@ func (w *twin) execution(who uint8) record.Execution {
 	return e.Value
 }
 
-// call calls a function as the machine does.
-func (w *twin) call(f engine.Invoke) error {
-	if f.Function == compile.Local.Stage {
-		var in orchestrator.EnterRequest
-		if err := json.Unmarshal(f.Payload, &in); err != nil {
-			return err
-		}
-		return w.svc.Enter(w.t.Context(), in)
-	}
-	var in orchestrator.RunRequest
-	if err := json.Unmarshal(f.Payload, &in); err != nil {
-		return err
-	}
-	return w.svc.RunAction(w.t.Context(), in)
-}
-
-// step lets ev happen to a run.
-func (w *twin) step(name string, ev engine.Event) error {
-	r := w.runs[name]
-	if r == nil {
-		return machine.ErrTaskGone
-	}
-	state, effects, err := engine.Step(r.machine, r.state, ev, w.now)
-	if err == nil {
-		r.state = state
-		r.follow(effects)
-	}
-	return err
-}
-
-func (r *twinRun) follow(effects []engine.Effect) {
-	for _, effect := range effects {
-		switch f := effect.(type) {
-		case engine.Invoke:
-			r.task, r.called = f, true
-		case engine.Ended:
-			r.task, r.called = engine.Invoke{}, false
-		}
+// followRun has a run call what its machine says, or nothing any more.
+func (w *twin) followRun(name string, effect engine.Effect) {
+	switch f := effect.(type) {
+	case engine.Invoke:
+		w.tasks[name] = &openTask{f, true}
+	case engine.Ended:
+		w.tasks[name] = &openTask{}
 	}
 }
 
-// Start implements machine.Machine.
-func (w *twin) Start(ctx context.Context, s machine.Start) error {
-	if w.runs[s.Name] != nil {
-		return nil
-	}
-	v, err := w.svc.Records.Version(ctx, s.Pipeline, s.Version)
-	if err != nil {
-		return err
-	}
-	text, err := json.Marshal(compile.Machine(v.Declaration, compile.Local))
-	if err != nil {
-		return err
-	}
-	loaded, err := engine.Load(text)
-	if err != nil {
-		return err
-	}
-	state, effects := engine.Start(loaded, engine.Begin{Name: s.Name, Pipeline: s.Pipeline, Input: s.Input}, w.now)
-	w.runs[s.Name] = &twinRun{machine: loaded, state: state}
-	w.runs[s.Name].follow(effects)
-	return nil
-}
-
-// Stop implements machine.Machine.
-func (w *twin) Stop(_ context.Context, name, errorName, cause string) error {
-	if w.runs[name] == nil {
-		return nil
-	}
-	return w.step(name, engine.Stopped{Error: errorName, Cause: cause})
-}
-
-// Describe implements machine.Machine.
-func (w *twin) Describe(context.Context, string) (machine.Status, error) { return machine.Running, nil }
-
-// Succeed implements machine.Machine.
-func (w *twin) Succeed(_ context.Context, token string, output []byte) error {
-	return w.step(token[:strings.LastIndexByte(token, '.')], engine.TaskSucceeded{Token: token, Output: output})
-}
-
-// Fail implements machine.Machine.
-func (w *twin) Fail(_ context.Context, token, errorName, cause string) error {
-	return w.step(token[:strings.LastIndexByte(token, '.')], engine.TaskFailed{Token: token, Error: errorName, Cause: cause})
+// running reports whether a run goes on.
+func (w *twin) running(name string) bool {
+	r := w.machines.Runs[name]
+	return r != nil && r.State.Status == machine.Running
 }
 
 // Provider implements action.Catalog. All work goes on until it is told to end.

@@ -1,7 +1,6 @@
 package prooftest
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -9,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/store"
@@ -25,19 +22,13 @@ import (
 // Rapid makes a walk that fails short, and says with which -rapid.seed all
 // worlds play it again.
 func TestLikeTheService(t *testing.T) {
-	began, all, worlds, stores := time.Now(), tally{}, strollsByMode(), shelves(t)
-	set(t, "rapid.nofailfile", true) // a seed does as well
-	asked, checks := flag.Lookup("rapid.seed").Value.String(), 0
+	began, all, worlds, stores, checks := time.Now(), tally{}, strollsByMode(), shelves(t), 0
 	for _, s := range stores {
 		var played tally
 		t.Run(s.name, func(t *testing.T) {
 			for _, c := range worlds {
 				checks++
-				if asked == "0" { // each has its own
-					set(t, "rapid.seed", checks)
-				}
-				set(t, "rapid.checks", s.walks(len(worlds)))
-				check(t, &model{c, production}, s, &played)
+				check(t, &model{c, production}, s, checks, s.walks(len(worlds)), &played)
 			}
 			t.Log(&played)
 		})
@@ -52,27 +43,13 @@ func TestLikeTheService(t *testing.T) {
 	bar(t, "B6", "sequences=%d steps=%d stores=%d worlds=%d seconds=%.1f seed=1..%d", all.walks, all.total(), len(stores), len(worlds), time.Since(began).Seconds(), checks)
 }
 
-// set gives a flag of rapid a value.
-func set(t *testing.T, name string, value any) {
-	if err := flag.Set(name, fmt.Sprint(value)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // check takes the walks of one world.
-func check(t *testing.T, m *model, s shelf, played *tally) {
-	property := func(rt *rapid.T) {
-		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "choice") }
-		if diff := walk(rt, m, s.open(rt, choose), choose, played); diff != "" {
-			rt.Fatalf("%s, %s: %s", m.Mode, m.Name, diff)
+func check(t *testing.T, m *model, s shelf, seed, walks int, played *tally) {
+	s.check(t, seed, walks, func(t tester, choose chooser) string {
+		if diff := walk(t, m, s.open(t, choose), choose, played); diff != "" {
+			return fmt.Sprintf("%s, %s: %s", m.Mode, m.Name, diff)
 		}
-	}
-	rapid.Check(t, func(rt *rapid.T) {
-		if s.pauses {
-			rapid.SyncTest(rt, property)
-		} else {
-			property(rt)
-		}
+		return ""
 	})
 }
 
@@ -220,21 +197,26 @@ func TestLikenessBites(t *testing.T) {
 	differ := map[string]func(*rules){
 		"noRewake": func(r *rules) { r.noRewake = true }, "deafWait": func(r *rules) { r.deafWait = true },
 		"stopKeepsPlace": func(r *rules) { r.stopKeepsPlace = true }, "restoresByNumber": func(r *rules) { r.reduce = restoresByNumber },
-		"successIsWell": func(r *rules) { r.successIsWell = false },
+		"anyVersion": func(r *rules) { r.anyVersion = true }, "goesBeside": func(r *rules) { r.goesBeside = false },
+		"gateForgets": func(r *rules) { r.gateForgets = true },
 	}
 	if proving() {
 		maps.Copy(differ, map[string]func(*rules){
+			"successIsWell": func(r *rules) { r.successIsWell = false },
+			"hearsBeside":   func(r *rules) { r.hearsBeside = false }, "arrivalSetsMode": func(r *rules) { r.arrivalSetsMode = false },
+			"newestSettles": func(r *rules) { r.newestSettles = false },
+			"gateBlind":     func(r *rules) { r.gateBlind = true }, "keepsGate": func(r *rules) { r.keepsGate = true },
 			"anyRun": func(r *rules) { r.anyRun = true }, "newestCallWaits": func(r *rules) { r.newestCallWaits = false },
 			"newestCallActs": func(r *rules) { r.newestCallActs = false }, "repeatsAgain": func(r *rules) { r.repeatsAgain = false },
 		})
 	}
+	worlds := strollsByMode()
 	for name, change := range differ {
 		r := production
 		change(&r)
 		found := false
 		for seed := uint64(1); seed <= 4000 && !found; seed++ {
-			c := strolls[seed%5]
-			c.Mode = ordered[seed/5%2]
+			c := worlds[seed%uint64(len(worlds))]
 			choose := rand.New(rand.NewPCG(seed, 0)).IntN
 			if found = walk(t, &model{c, r}, inMemory(t, choose), choose, new(tally)) != ""; found {
 				t.Logf("%s: told after %d walks", name, seed)

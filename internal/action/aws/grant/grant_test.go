@@ -196,6 +196,7 @@ func TestRefused(t *testing.T) {
 		{typed("Deploy/CloudFormation", "ActionMode", "CREATE"), home, []string{"action A", `"CREATE"`, "CHANGE_SET_REPLACE"}},
 		{typed("Deploy/CloudFormation", "ActionMode", "DELETE_ONLY", "RoleArn", "cfn"), home, []string{`RoleArn is "cfn"`}},
 		{typed("Deploy/S3", "KMSEncryptionKeyARN", "arn:aws:kms:eu-west-1:111122223333:alias/k"), home, []string{"alias"}},
+		{typed("Deploy/Lambda", "FunctionName", "f", "PublishedTargetVersion", "7"), home, []string{"action A", "FunctionAlias"}},
 		{typed("Invoke/StepFunctions", "StateMachineArn", "check"), home, []string{`"check"`}},
 		{typed("Invoke/StepFunctions", "StateMachineArn", "arn:aws:sns:eu-west-1:111122223333:topic"), home, []string{"state machine"}},
 		{typed("Source/CodeStarSourceConnection", "ConnectionArn", "arn:aws:sns:eu-west-1:111122223333:topic"), home, []string{"ConnectionArn"}},

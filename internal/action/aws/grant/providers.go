@@ -168,6 +168,9 @@ func lambdaDeploy(p place) ([]Statement, error) {
 	if p.conf["FunctionAlias"] != "" {
 		calls = append(calls, "GetAlias", "UpdateAlias")
 	}
+	if calls == nil {
+		return nil, errors.New("PublishedTargetVersion is given and FunctionAlias is not; say which alias the version is for")
+	}
 	all := []Statement{on(p.function(), "lambda", calls...)}
 	if p.conf["Alarms"] != "" {
 		all = append(all, alarms())

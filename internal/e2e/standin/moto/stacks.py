@@ -249,6 +249,27 @@ def updates_by_value():
     parsing.ResourceMap.update = update
 
 
+@patch("A stack is deleted in the order against its references; moto takes any, and fails where a part went before what belongs to it.")
+def deletions():
+    import moto.cloudformation.parsing as parsing
+
+    def delete(self):
+        failed = None
+        for name in reversed(_in_order(self._resource_json_map)):
+            gone, definition = self._parsed_resources.pop(name, None), self._resource_json_map[name]
+            if gone is None or isinstance(gone, str) or definition.get("DeletionPolicy") == "Retain":
+                continue
+            try:
+                with _blames(name, definition):
+                    self._delete_resource(gone, definition)
+            except Exception as e:
+                failed = failed or e
+        if failed:
+            raise failed
+
+    parsing.ResourceMap.delete = delete
+
+
 def _noted(resources):
     """Returns the values that the resources of a stack were last brought to."""
     if not hasattr(resources, "standin_values"):
