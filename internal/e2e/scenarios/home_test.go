@@ -34,7 +34,7 @@ type home struct {
 
 // patience is how long a story waits for something that has to come. It is a
 // bound for broken code, not a measure.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // await polls until what holds.
 func (h *home) await(missing string, what func() bool) {
