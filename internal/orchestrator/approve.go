@@ -55,24 +55,27 @@ func (c *change) settle(a *record.Action, approved bool, summary, by string) err
 	return nil
 }
 
-// approvalOf returns the latest execution of the approval that in names.
+// approvalOf returns the execution of the approval that in answers. The newest
+// version of the pipeline may have no such stage any more: a PARALLEL execution
+// goes on with its own.
 func (c *change) approvalOf(in Approval) (record.ActionID, error) {
 	_, v, err := c.Records.Latest(c.ctx, in.Pipeline)
 	if err != nil {
 		return record.ActionID{}, err
 	}
+	for _, find := range []func(Approval) (record.ActionID, error){c.latestApproval, c.approvalAmong} {
+		if id, err := find(in); err != nil || id != (record.ActionID{}) {
+			return id, err
+		}
+	}
 	_, st, err := record.FindStage(v.Declaration, in.Stage)
-	if err != nil {
-		return record.ActionID{}, err
+	if err == nil {
+		_, err = findAction(st, in.Action)
 	}
-	if _, err := findAction(st, in.Action); err != nil {
-		return record.ActionID{}, err
+	if err == nil {
+		err = unknownToken(in)
 	}
-	latest, err := c.latestApproval(in)
-	if err != nil || latest != (record.ActionID{}) {
-		return latest, err
-	}
-	return c.approvalAmong(in)
+	return record.ActionID{}, err
 }
 
 // latestApproval returns the latest execution of the approval if it is the one
@@ -104,7 +107,7 @@ func (c *change) approvalAmong(in Approval) (record.ActionID, error) {
 			}
 		}
 	}
-	return record.ActionID{}, unknownToken(in)
+	return record.ActionID{}, nil
 }
 
 func unknownToken(in Approval) error {

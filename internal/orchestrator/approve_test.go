@@ -29,6 +29,26 @@ func (w *world) answer(gate record.Action, approved bool) error {
 	return err
 }
 
+// TestAnswerWhereTheStageIsGone: a PARALLEL execution goes on with its own
+// version, so its approval takes an answer although the newest one has no such
+// stage. A token that nobody waits for is told of the newest.
+func TestAnswerWhereTheStageIsGone(t *testing.T) {
+	w, id, gate := asked(t, pipeline.Parallel)
+	shorter := app(pipeline.Parallel)
+	shorter.Stages = shorter.Stages[:3]
+	if _, err := w.svc.UpdatePipeline(t.Context(), shorter, "me"); err != nil {
+		t.Fatal(err)
+	}
+	foreign := gate
+	foreign.Result.Token = "another"
+	w.refused("a token of nobody", w.answer(foreign, true), pipeline.StageNotFound)
+	if err := w.answer(gate, true); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(id, pipeline.Succeeded)
+}
+
 // TestApprovalDeadline: that an answer comes too late is decided by the record
 // when it comes, to the tick, whether or not a sweep has noticed.
 func TestApprovalDeadline(t *testing.T) {

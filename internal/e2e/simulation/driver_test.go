@@ -210,7 +210,7 @@ func (w *world) run(i int) {
 
 // patience is how long nothing may happen in the end before something is stuck:
 // work is asked for every 15 minutes at last, and windows open each hour.
-const patience = 50 * time.Minute
+const patience = 65 * time.Minute
 
 // endless is how many calls are too many for things to come to rest.
 const endless = 200_000
