@@ -93,7 +93,7 @@ func TestFailpoints(t *testing.T) {
 	bin := tagged(t)
 	n := *rounds
 	if n == 0 && bartest.Proving() {
-		n = 3
+		n = 1
 	}
 	lives, failures := 0, 0
 	play := func(l *load, todo []failure) {

@@ -1,7 +1,6 @@
 package orders
 
 import (
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -52,22 +51,23 @@ func forms() []form {
 	return all
 }
 
-// TestOrders plays every order in every form; the short form, some.
+// TestOrders plays every order of each kind in two of its twelve forms; the
+// short form, some orders.
 func TestOrders(t *testing.T) {
 	orders, share := permutations(), 120
 	if bartest.Proving() {
-		share = 1
+		share = 6
 	}
-	began, seed := time.Now(), uint64(1)
+	began := time.Now()
 	var mu sync.Mutex
 	played := map[string]int{}
 	t.Run("forms", func(t *testing.T) {
 		for i, f := range forms() {
 			t.Run(f.String(), func(t *testing.T) {
 				t.Parallel()
-				b, n, rng := prepare(t, f.kind), 0, rand.New(rand.NewPCG(seed, uint64(i)))
-				for _, order := range orders {
-					if rng.IntN(share) > 0 {
+				b, n := prepare(t, f.kind), 0
+				for at, order := range orders {
+					if (at+i)%share != 0 {
 						continue
 					}
 					n++
@@ -86,8 +86,8 @@ func TestOrders(t *testing.T) {
 		sum += n
 	}
 	t.Logf("%d orders: %v", sum, played)
-	bartest.Report(t, "B11", "kinds=%d forms=%d orders=%d plays=%d seconds=%.0f seed=%d",
-		len(kinds), len(forms()), len(orders), sum, time.Since(began).Seconds(), seed)
+	bartest.Report(t, "B11", "kinds=%d forms=%d orders=%d plays=%d seconds=%.0f seed=none",
+		len(kinds), len(forms()), len(orders), sum, time.Since(began).Seconds())
 }
 
 // playOrder plays one order and returns what is wrong.
