@@ -4,6 +4,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,9 @@ const (
 	Region  = "local"
 )
 
+// sweepEvery is how often the system looks for what nobody noticed.
+const sweepEvery = time.Minute
+
 // Options say how a system is opened. Data is required.
 type Options struct {
 	Data       string // folder of everything that is kept
@@ -44,15 +48,7 @@ type Options struct {
 	// as http://127.0.0.1:4317. Mails link to it; empty: they have no links.
 	URL string
 
-	// SweepEvery is how often the system looks for what nobody noticed; default
-	// a minute.
-	SweepEvery time.Duration
-
-	// Ports, if not nil, replaces the ports that the use cases and the watcher
-	// are given. Tests put faults in front of them.
-	Ports func(orchestrator.Ports) orchestrator.Ports
-
-	Seams Seams // for tests, too
+	Seams Seams // for tests
 }
 
 // A System is an open data folder with everything that works on it. Exactly
@@ -82,9 +78,6 @@ func Open(ctx context.Context, o Options) (*System, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.SweepEvery == 0 {
-		o.SweepEvery = time.Minute
 	}
 	data, err := filepath.Abs(o.Data)
 	if err != nil {
@@ -157,8 +150,8 @@ func (s *System) assemble(ctx context.Context, kept *Kept) error {
 		return err
 	}
 	ports := orchestrator.Ports{Store: s.store, Machine: s.engine, Catalog: s.catalog, Bus: s.mail}
-	if s.opts.Ports != nil {
-		ports = s.opts.Ports(ports)
+	if s.opts.Seams.Ports != nil {
+		ports = s.opts.Seams.Ports(ports)
 		s.store = ports.Store
 	}
 	options := orchestrator.Options{Log: s.opts.Log, Mail: orchestrator.Mail{
@@ -232,7 +225,7 @@ func (s *System) machineText(ctx context.Context, name string, version int) ([]b
 }
 
 func (s *System) sweep(ctx context.Context) {
-	tick := time.NewTicker(s.opts.SweepEvery)
+	tick := time.NewTicker(cmp.Or(s.opts.Seams.SweepEvery, sweepEvery))
 	defer tick.Stop()
 	for {
 		select {

@@ -111,7 +111,7 @@ func TestUnheardCommitIsDelivered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := local.Open(t.Context(), local.Options{Data: t.TempDir(), SweepEvery: 10 * time.Millisecond, Simulate: true, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	s, err := local.Open(t.Context(), local.Options{Data: t.TempDir(), Seams: local.Seams{SweepEvery: 10 * time.Millisecond}, Simulate: true, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"time"
 
 	"github.com/sluice-ci/sluice/internal/engine"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
@@ -15,6 +16,10 @@ type Seams struct {
 	// Kept is used instead of the database. It outlives the system, as a file does.
 	Kept *Kept
 
+	// Ports stands in front of the ports that the use cases and the watcher are
+	// given.
+	Ports func(orchestrator.Ports) orchestrator.Ports
+
 	// Tune may change the options of the use cases.
 	Tune func(*orchestrator.Options)
 
@@ -23,6 +28,9 @@ type Seams struct {
 
 	// Hears says which of the outbox rows of a commit the pump hears of.
 	Hears func([]orchestrator.Row) []orchestrator.Row
+
+	// SweepEvery is how often the system looks for what nobody noticed.
+	SweepEvery time.Duration
 
 	// Deliveries is how many rows the pump delivers at once.
 	Deliveries int

@@ -52,8 +52,8 @@ func serve(folder string) error {
 	ctx := context.Background()
 	s, err := local.Open(ctx, local.Options{
 		Data: filepath.Join(folder, "data"), Mapping: m, URL: "http://" + l.Addr().String(),
-		Log:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		SweepEvery: time.Second, Ports: faulty,
+		Log:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Seams: local.Seams{SweepEvery: time.Second, Ports: faulty},
 	})
 	if err != nil {
 		return err

@@ -40,10 +40,10 @@ func laptop(t *testing.T, pipelines string) *home {
 		}
 	}
 	h.store("shop-settings", "settings.zip", zipped(t, "settings.json", "{}"))
-	s, err := local.Open(t.Context(), local.Options{Data: filepath.Join(folder, "data"), Mapping: m, Ports: func(p orchestrator.Ports) orchestrator.Ports {
+	s, err := local.Open(t.Context(), local.Options{Data: filepath.Join(folder, "data"), Mapping: m, Seams: local.Seams{Ports: func(p orchestrator.Ports) orchestrator.Ports {
 		h.records = p.Store
 		return p
-	}})
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}

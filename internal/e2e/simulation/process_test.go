@@ -21,9 +21,9 @@ func (w *world) open() {
 	w.gate, w.opened = gate, make(chan opened, 1)
 	kept := local.Kept{Items: w.kept.Items, Journal: diary{w.kept.Journal, gate, w}}
 	o := local.Options{
-		Data: w.folder, URL: "http://127.0.0.1:4317", Ports: w.ports(gate),
+		Data: w.folder, URL: "http://127.0.0.1:4317",
 		Seams: local.Seams{
-			Kept: &kept, Hears: w.hears,
+			Kept: &kept, Hears: w.hears, Ports: w.ports(gate),
 			Deliveries: 10_000, // who gets one of few slots is for the scheduler to say, not for the seed
 			Work:       func(x local.Work) local.Work { return work{x, gate, w} },
 			Tune:       func(o *orchestrator.Options) { o.Now = func() time.Time { return time.Now().Add(w.skew) } },
