@@ -50,7 +50,7 @@ PROOFS := ./internal/sqlite ./internal/stage/prooftest ./internal/store/storetes
 	./internal/e2e/simulation ./internal/e2e/differential ./internal/e2e/crash
 
 prove: deps ## prove the order of executions, the stores and the crashes at length: one line a bar (about PROVETIME)
-	@mkdir -p build; set -o pipefail; SLUICE_PROVE=1 SLUICE_NEED_MOTO=1 $(GO) test -count=1 -p 1 -timeout 60m -v $(PROOFS) \
+	@mkdir -p build; set -o pipefail; SLUICE_PROVE=1 SLUICE_NEED_MOTO=1 $(GO) test -count=1 -p 2 -timeout 60m -v $(PROOFS) \
 		2>&1 | tee build/prove.log | grep --line-buffered '^BAR' || { tail -n 100 build/prove.log; exit 1; }
 	@for bar in $(BARS); do grep -q "^BAR $$bar[ -]" build/prove.log || { echo "no line of $$bar: it has failed"; exit 1; }; done
 

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -8,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/sluice-ci/sluice/internal/e2e/stories"
 )
@@ -37,10 +40,12 @@ func withStories(t *testing.T, pipelines string) string {
 }
 
 // stories plays the very scripts in the deployment that TestStories of package
-// stories plays on a laptop. None of them needs the sweep of each minute.
+// stories plays on a laptop.
 func (c *cloud) stories(t *testing.T) {
 	stories.Need(t)
-	code := c.on(t).servePushes()
+	here := c.on(t)
+	here.sweeps()
+	code := here.servePushes()
 	for _, name := range stories.Names(t, told) {
 		t.Run(name, func(t *testing.T) {
 			if why, ok := stories.LaptopOnly[name]; ok {
@@ -55,6 +60,30 @@ func (c *cloud) stories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sweeps lets minutes pass until the test and its parts have ended. Builds end
+// here in no time: if one has told of its end before anybody knew its id, the
+// sweep is who asks.
+func (c *cloud) sweeps() {
+	ctx, stop := context.WithCancel(c.t.Context())
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(5 * time.Second):
+			}
+			if err := c.aws.Tick(ctx); err != nil && ctx.Err() == nil {
+				c.t.Error(err)
+			}
+		}
+	})
+	c.t.Cleanup(func() {
+		stop()
+		all.Wait()
+	})
 }
 
 // servePushes serves the repositories to git, and returns where. Of a push that
