@@ -115,7 +115,8 @@ func invoke(function string, ids map[string]string) json.RawMessage {
 		"token.$":     "$$.Task.Token",
 		"run.$":       "$$.Execution.Name",
 		"execution.$": "$.execution",
-		"call.$":      "$$.State.RetryCount", // tells a call that was given up from the one that waits
+		"call.$":      "$$.State.RetryCount",  // tells a call that was given up from the one that waits
+		"visit.$":     "$$.State.EnteredTime", // tells calls from before a stage was repeated from those behind
 	}
 	for k, v := range ids {
 		payload[k] = v

@@ -96,7 +96,7 @@ func (c *compiler) enterName(i int) string {
 // enter adds the task that leaves stage i-1 and waits for stage i.
 func (c *compiler) enter(i int) {
 	s := c.declaration.Stages[i]
-	payload := map[string]string{"enter": s.Name, "visit.$": visit}
+	payload := map[string]string{"enter": s.Name}
 	var catch []asl.Catch
 	if i > 0 {
 		before := c.declaration.Stages[i-1]
@@ -120,17 +120,12 @@ func (c *compiler) enter(i int) {
 	}
 }
 
-// visit is the same for all calls of one visit of a state: a call that is
-// repeated after it led back into the stage is told so from one that comes
-// behind the stage's next attempt.
-const visit = "$$.State.EnteredTime"
-
 // finish adds the task that leaves the last stage and ends the execution.
 func (c *compiler) finish() {
 	last := len(c.declaration.Stages) - 1
 	c.states["Finish"] = asl.Task{
 		Resource:   resource,
-		Parameters: invoke(c.targets.Stage, map[string]string{"leave": c.declaration.Stages[last].Name, "visit.$": visit}),
+		Parameters: invoke(c.targets.Stage, map[string]string{"leave": c.declaration.Stages[last].Name}),
 		ResultPath: asl.Null,
 		Retry:      retries(),
 		Catch:      c.again(last, nil),

@@ -148,7 +148,7 @@ func TestTransitions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if limit := 1000 + 1400*n; len(deployed) > limit {
+		if limit := 1000 + 1450*n; len(deployed) > limit {
 			t.Errorf("%d stages: %d bytes of text; want at most %d", n, len(deployed), limit)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"time"
 
 	"github.com/sluice-ci/sluice/events"
 	"github.com/sluice-ci/sluice/internal/action"
@@ -24,7 +25,8 @@ type RunRequest struct {
 	Execution string `json:"execution"`
 	Stage     string `json:"stage"`
 	Action    string `json:"action"`
-	Call      int    `json:"call,omitempty"` // grows when the machine gives a call up and calls again
+	Call      int    `json:"call,omitempty"`  // grows when the machine gives a call up and calls again
+	Visit     string `json:"visit,omitempty"` // of its state, the time of its beginning: the same for all calls of one visit
 }
 
 // RunAction starts an action, or goes on with one that was started before.
@@ -75,6 +77,9 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 	if err != nil {
 		return nil, err
 	}
+	if earlier(in.Visit, e.Repeated) { // it comes late: the task that waits now is of the stage's next attempt
+		return nil, nil
+	}
 	cancelled, err := c.cancelled(e)
 	if err != nil {
 		return nil, err
@@ -109,6 +114,14 @@ func (c *change) startAction(e *record.Execution, d pipeline.Declaration, in Run
 	}
 	prior.Token, prior.Run, prior.Call = in.Token, in.Run, in.Call
 	return prior, nil
+}
+
+// earlier reports whether a visit of a state began before another one. Whoever
+// runs the machine writes when that was (RFC 3339).
+func earlier(visit, other string) bool {
+	at, err := time.Parse(time.RFC3339, visit)
+	behind, err2 := time.Parse(time.RFC3339, other)
+	return err == nil && err2 == nil && at.Before(behind)
 }
 
 // newAction adds a try of an action and returns it if there is work to be done.

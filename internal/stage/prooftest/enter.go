@@ -172,12 +172,15 @@ func (c *change) runAction(e *execution, in call) {
 		c.answer(in, goOn) // an error, which leads to the next Enter as well
 		return
 	}
+	if c.newestVisitActs && in.visit < e.repeats {
+		return
+	}
 	switch e.work {
 	case untouched:
 		c.decided = &decision{in, *e, c.w.locks[e.stage]}
 		e.work, e.told = running, in.live
 	case running:
-		e.told = in.live || c.newestCallActs && e.told
+		e.told = in.live || c.newestCallActs && e.told && in.visit == e.repeats
 	default:
 		c.answer(in, goOn)
 	}

@@ -15,7 +15,7 @@ var modes = []pipeline.Mode{pipeline.Superseded, pipeline.Queued, pipeline.Paral
 
 // production is the protocol as package orchestrator has it; see
 // TestLikeTheService.
-var production = rules{reduce: stage.Step, newestCallWaits: true, newestCallActs: true, repeatsAgain: true, successIsWell: true, retryRunning: true, goesBeside: true, hearsBeside: true, arrivalSetsMode: true, newestSettles: true}
+var production = rules{reduce: stage.Step, newestCallWaits: true, newestCallActs: true, newestVisitActs: true, repeatsAgain: true, successIsWell: true, retryRunning: true, goesBeside: true, hearsBeside: true, arrivalSetsMode: true, newestSettles: true}
 
 // upTo is so many faults, of each kind at most one.
 func upTo(n uint8) Faults {
@@ -156,6 +156,9 @@ var findings = []struct {
 	{"10: of two updates at once the older one has the last word about the mode",
 		Config{Mode: pipeline.Queued, Executions: 2, Stages: 1, Updates: []pipeline.Mode{pipeline.Parallel, pipeline.Queued}},
 		func(r *rules) { r.newestSettles = false }, "T7"},
+	{"11: a call of RunAction from before its stage was repeated takes the place of the call that waits",
+		Config{Mode: pipeline.Queued, Executions: 1, Stages: 2, AutoRetry: true, Faults: Faults{Total: 3, Recall: 1, Linger: 1, Fail: 1}},
+		func(r *rules) { r.newestVisitActs = false }, "I3"},
 }
 
 // TestFindings shows each finding by its shortest trace (-v).

@@ -37,6 +37,7 @@ type rules struct {
 	// What would repair the findings of docs/proof.md.
 	newestCallWaits bool // a call that is older than the one that waits does not take its place
 	newestCallActs  bool // likewise of the task of an action
+	newestVisitActs bool // a call from before its stage was repeated does nothing
 	repeatsAgain    bool // a call that led to an automatic retry leads there again
 	successIsWell   bool // a call for an execution that has succeeded is answered well
 	retryRunning    bool // a retry beside others is refused where nothing runs any more
