@@ -52,20 +52,29 @@ func (c *change) caller(execution, run, token string) (*record.Execution, pipeli
 	if err != nil {
 		return nil, pipeline.Declaration{}, err
 	}
+	d, err := c.declaration(c.ctx, e)
+	if err != nil {
+		return nil, pipeline.Declaration{}, err
+	}
 	switch {
 	case e.Run != run:
 		c.answer(token, errorOutdated, "")
 		return nil, pipeline.Declaration{}, nil
 	case e.Status.Final():
 		name := "Sluice." + string(e.Status)
-		if e.Status == pipeline.Succeeded && e.Type != record.Rollback { // a repeated Finish; a rollback's run is cut short
+		if e.Status == pipeline.Succeeded && !cutShort(e, d) { // a repeated Finish
 			name = ""
 		}
 		c.answer(token, name, "")
 		return nil, pipeline.Declaration{}, nil
 	}
-	d, err := c.declaration(c.ctx, e)
-	return e, d, err
+	return e, d, nil
+}
+
+// cutShort reports whether the run of e, when it has gone well, ends before the
+// end of its machine: that of a rollback does, behind its stage.
+func cutShort(e *record.Execution, d pipeline.Declaration) bool {
+	return e.Type == record.Rollback && e.Stage < len(d.Stages)-1
 }
 
 func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequest) error {
@@ -91,7 +100,7 @@ func (c *change) enter(e *record.Execution, d pipeline.Declaration, in EnterRequ
 		}
 	}
 	if target == len(d.Stages) || e.Type == record.Rollback && e.Stage < target {
-		return c.succeed(e, in, target < len(d.Stages))
+		return c.succeed(e, in, cutShort(e, d))
 	}
 	w, err := c.waiter(e.ID, in.Enter)
 	if err != nil {

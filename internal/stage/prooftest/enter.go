@@ -7,7 +7,7 @@ func (c *change) called(in call) {
 	e := &c.w.executions[in.execution]
 	c.holds = in.execution + 1
 	switch {
-	case c.successIsWell && in.run == e.run && e.status == succeeded:
+	case c.successIsWell && in.run == e.run && e.status == succeeded && !c.cutShort(in.execution):
 		c.answer(in, goOn)
 	case in.run != e.run && !c.anyRun, e.status.final() && !c.finalGoesOn:
 		c.answer(in, endRun) // Sluice.Outdated, or the execution's status
@@ -34,12 +34,13 @@ func (c *change) enter(e *execution, in call) {
 			return
 		}
 	}
-	if last := int(target) == c.Stages; last || c.rollback(int(in.execution)) && e.stage < target {
+	if int(target) == c.Stages || c.rollback(int(in.execution)) && e.stage < target {
+		short := c.cutShort(in.execution)
 		c.end(in.execution, succeeded)
-		if last {
-			c.answer(in, goOn)
+		if short {
+			c.answer(in, endRun)
 		} else {
-			c.answer(in, endRun) // which cuts the run of a rollback short
+			c.answer(in, goOn)
 		}
 		return
 	}
@@ -55,6 +56,12 @@ func (c *change) enter(e *execution, in call) {
 	} else if e.inside && !c.noRewake {
 		c.entry(in.execution, func(a answers) { c.answer(in, a) })
 	}
+}
+
+// cutShort reports whether a run that has gone well ends before the end of its
+// machine (cutShort).
+func (c *change) cutShort(who uint8) bool {
+	return c.rollback(int(who)) && int(c.w.executions[who].stage) < c.Stages-1
 }
 
 // enqueue puts an execution in front of stage i (change.enqueue).
