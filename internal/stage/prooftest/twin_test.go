@@ -60,19 +60,26 @@ func newTwin(t tester, m *model, s store.Store) *twin {
 	var err error
 	ids := 0
 	w.svc, err = orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{
-		Now:   func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
+		Now:   w.tick,
 		NewID: func() string { ids++; return fmt.Sprintf("%08d", ids) }, // those of executions are in the order of starts
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.machines = orchestratortest.Machines{
-		Runs: map[string]*orchestratortest.Run{}, Text: w.svc.Records.Version, Now: func() time.Time { return w.now }, Follow: w.followRun,
+		Runs: map[string]*orchestratortest.Run{}, Text: w.svc.Records.Version, Now: w.tick, Follow: w.followRun,
 	}
 	if _, err := w.svc.CreatePipeline(t.Context(), orchestrator.Create{Declaration: declaration(m.Config, m.Mode)}); err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// tick returns the time, which is never the same twice: no two visits of states
+// begin at one moment.
+func (w *twin) tick() time.Time {
+	w.now = w.now.Add(time.Millisecond)
+	return w.now
 }
 
 // observe takes every committed outbox row apart.
