@@ -49,7 +49,7 @@ BARS := B1 B2 B3 B4 B5 B6 B6-siblings B8 B9 B9-bites B11 B12 B13 B14 B15 differe
 PROOFS := ./internal/sqlite ./internal/stage/prooftest ./internal/store/storetest ./internal/e2e/orders ./internal/e2e/races \
 	./internal/e2e/simulation ./internal/e2e/differential ./internal/e2e/crash
 
-prove: deps ## prove the order of executions, the stores and the crashes at length: one line a bar (about PROVETIME)
+prove: deps ## prove the order of executions, the stores and the crashes at length: one line a bar (about 40 minutes on 2 cores)
 	@mkdir -p build; set -o pipefail; SLUICE_PROVE=1 SLUICE_NEED_MOTO=1 $(GO) test -count=1 -p 2 -timeout 60m -v $(PROOFS) \
 		2>&1 | tee build/prove.log | grep --line-buffered '^BAR' || { tail -n 100 build/prove.log; exit 1; }
 	@for bar in $(BARS); do grep -q "^BAR $$bar[ -]" build/prove.log || { echo "no line of $$bar: it has failed"; exit 1; }; done
