@@ -155,6 +155,7 @@ func (c *change) stale(ops []store.Op) error {
 	for _, op := range ops {
 		keys = append(keys, op.Key)
 	}
+	slices.SortFunc(keys, store.Key.Compare) // the same reads in the same order, so that a history can be replayed
 	now := map[store.Key]int64{}
 	for chunk := range slices.Chunk(keys, store.MaxKeys) {
 		items, err := c.Store.GetMany(c.ctx, chunk)

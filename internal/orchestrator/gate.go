@@ -196,7 +196,7 @@ func (c *change) decide(e *record.Execution, d pipeline.Declaration, st pipeline
 	if err != nil {
 		return err
 	}
-	return c.ends(e, s, st.Name, w.Token, outcome{
+	return c.ends(e, s, st, w.Token, outcome{
 		stage: pipeline.Failed, execution: pipeline.Failed,
 		summary: fmt.Sprintf("The entry condition of stage %s was not met. %s", st.Name, g.Summary),
 	})
@@ -216,10 +216,14 @@ func (c *change) openGateOf(e *record.Execution, st pipeline.Stage) (record.Gate
 	return "", nil, nil
 }
 
-// cutGate ends the gate that e waits in, because e is stopped or cancelled,
-// and returns the task that waits for it.
-func (c *change) cutGate(e *record.Execution, stageName string, kind record.GateKind, g *record.Gate, o outcome) (token string, err error) {
-	rules, err := c.rules(e, stageName, kind)
+// cutGate ends the gate that e waits in, if there is one, because e ends as o
+// says, and returns the task that waits for it.
+func (c *change) cutGate(e *record.Execution, st pipeline.Stage, o outcome) (token string, err error) {
+	kind, g, err := c.openGateOf(e, st)
+	if err != nil || g == nil {
+		return "", err
+	}
+	rules, err := c.rules(e, st.Name, kind)
 	if err != nil {
 		return "", err
 	}
@@ -231,7 +235,7 @@ func (c *change) cutGate(e *record.Execution, stageName string, kind record.Gate
 	if kind != record.BeforeEntry {
 		return g.Token, nil
 	}
-	w, err := c.waiter(e.ID, stageName)
+	w, err := c.waiter(e.ID, st.Name)
 	if err != nil {
 		return "", err
 	}

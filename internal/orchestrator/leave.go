@@ -35,11 +35,11 @@ func (c *change) leave(e *record.Execution, d pipeline.Declaration, in EnterRequ
 	}
 	switch complete := allSucceeded(declared, latest); {
 	case cancelled:
-		return false, c.ends(e, s, declared.Name, token, replaced)
+		return false, c.ends(e, s, declared, token, replaced)
 	case e.Status == pipeline.Stopping && complete:
-		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Succeeded, execution: pipeline.Stopped})
+		return false, c.ends(e, s, declared, token, outcome{stage: pipeline.Succeeded, execution: pipeline.Stopped})
 	case e.Status == pipeline.Stopping:
-		return false, c.ends(e, s, declared.Name, token, outcome{stage: pipeline.Stopped, execution: pipeline.Stopped})
+		return false, c.ends(e, s, declared, token, outcome{stage: pipeline.Stopped, execution: pipeline.Stopped})
 	case slices.Contains(e.Skipped, declared.Name):
 		return true, c.release(e, s, declared.Name, pipeline.Skipped)
 	case complete:
@@ -117,12 +117,21 @@ type outcome struct {
 	summary          string
 }
 
-// ends lets e out of its last stage and ends it.
-func (c *change) ends(e *record.Execution, s *record.Stage, stageName, token string, o outcome) error {
-	if err := c.release(e, s, stageName, o.stage); err != nil {
+// ends lets e out of its last stage and ends it. A condition that it waits for
+// there ends too, and so does the task that waits for that: a newer call of
+// token's task may have come.
+func (c *change) ends(e *record.Execution, s *record.Stage, declared pipeline.Stage, token string, o outcome) error {
+	waits, err := c.cutGate(e, declared, o)
+	if err != nil {
+		return err
+	}
+	if err := c.release(e, s, declared.Name, o.stage); err != nil {
 		return err
 	}
 	c.finish(e, token, o)
+	if waits != "" && waits != token {
+		c.answer(waits, "Sluice."+string(o.execution), "")
+	}
 	return nil
 }
 

@@ -64,16 +64,11 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 		}
 		return c.follow(e.Pipeline, name, c.step(s, stage.Remove{Execution: e.ID}))
 	}
-	kind, g, err := c.openGateOf(e, declared)
-	if err != nil {
+	switch _, gate, err := c.openGateOf(e, declared); {
+	case err != nil:
 		return err
-	}
-	if g != nil {
-		token, err := c.cutGate(e, name, kind, g, o)
-		if err != nil {
-			return err
-		}
-		return c.ends(e, s, name, token, o)
+	case gate != nil: // nothing of the stage runs
+		return c.ends(e, s, declared, "", o)
 	}
 	if err := c.turnAway(e, d, declared); err != nil {
 		return err
@@ -85,7 +80,7 @@ func (c *change) stop(e *record.Execution, abandon bool, o outcome) error {
 		return err
 	}
 	c.out.Stops = append(c.out.Stops, record.StopRun{Run: e.Run, Error: "Sluice." + string(o.execution), Cause: "the execution was stopped"})
-	return c.ends(e, s, name, "", o)
+	return c.ends(e, s, declared, "", o)
 }
 
 // abandonActions ends what runs in a stage and has its work stopped: all of it,

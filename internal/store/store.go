@@ -7,12 +7,16 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
 
 // A Key names an item. Both parts are non-empty and at most 1,024 bytes.
 type Key struct{ PK, SK string }
+
+// Compare orders keys by partition, then within it.
+func (k Key) Compare(o Key) int { return cmp.Or(cmp.Compare(k.PK, o.PK), cmp.Compare(k.SK, o.SK)) }
 
 // An Item is a stored value. Version is 1 when the item is made and grows by
 // one with every write to it.

@@ -279,10 +279,14 @@ func (w *world) help() bool {
 			return true
 		}
 		for _, k := range w.audit.stagesOf(p) {
-			if l := w.audit.stages[k].Lock; l.Disabled && len(l.Waiting) > 0 {
-				if w.toggle(p, stageName(k), true) {
-					return true
-				}
+			l := w.audit.stages[k].Lock
+			switch {
+			case !l.Disabled || len(l.Waiting) == 0:
+			case !w.audit.declared(p, stageName(k)): // an update took the closed stage away: who began in PARALLEL waits for it, and nobody can open it
+				w.stop(w.audit.executions[l.Waiting[0].Execution], false)
+				return true
+			case w.toggle(p, stageName(k), true):
+				return true
 			}
 		}
 	}

@@ -85,6 +85,11 @@ func (a *audit) execution(c *commit, ch changed[record.Execution]) {
 	if !c.published(e.ID) {
 		a.w.violated("P9", "execution %s becomes %s, and that is not told", e.ID, e.Status)
 	}
+	for _, k := range a.actionKeys {
+		if r := a.actions[k]; e.Status.Final() && r.Execution == e.ID && r.Status == pipeline.InProgress {
+			a.w.violated("I12", "execution %s ends as %s while %s is in progress", e.ID, e.Status, r.Ref())
+		}
+	}
 	if e.Status == pipeline.SupersededExecution && !slices.ContainsFunc(a.order, func(id string) bool {
 		o := a.executions[id]
 		return o.Pipeline == e.Pipeline && o.Seq > e.Seq
@@ -135,8 +140,9 @@ func (a *audit) stage(c *commit, ch changed[record.Stage]) {
 	if now.LastSeq < old.LastSeq {
 		a.w.violated("I7", "the last entry of %s goes from %d to %d", ch.key.PK, old.LastSeq, now.LastSeq)
 	}
-	if now.Mode == pipeline.Superseded && len(now.Waiting) > 1 {
-		a.w.violated("I4", "%d wait for %s", len(now.Waiting), ch.key.PK)
+	ordered := slices.DeleteFunc(slices.Clone(now.Waiting), func(w stage.Waiter) bool { return w.Free })
+	if now.Mode == pipeline.Superseded && len(ordered) > 1 {
+		a.w.violated("I4", "%v wait for %s", now.Waiting, ch.key.PK)
 	}
 	if now.Owner == "" || now.Owner == old.Owner && now.Fence == old.Fence {
 		return

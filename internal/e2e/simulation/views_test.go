@@ -16,6 +16,12 @@ func (a *audit) heldBehind(p string) bool {
 	return slices.ContainsFunc(a.stagesOf(p), func(k key) bool { return stageName(k) > "S1" && a.stages[k].Lock.Owner != "" })
 }
 
+// declared reports whether the latest version of a pipeline has a stage.
+func (a *audit) declared(p, stage string) bool {
+	v := a.versions[record.VersionKey(p, a.pipelines[p].Version)]
+	return slices.ContainsFunc(v.Declaration.Stages, func(st pipeline.Stage) bool { return st.Name == stage })
+}
+
 // runs reports whether executions of a pipeline are under way.
 func (a *audit) runs(p string) bool {
 	for id, is := range a.active {

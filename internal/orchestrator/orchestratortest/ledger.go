@@ -20,14 +20,15 @@ type ledger struct {
 	stages     map[store.Key]record.Stage
 	actions    map[store.Key]record.Action
 	active     map[string]bool
+	forgotten  map[string]int64 // by execution: the fence that a change to PARALLEL forgot
 }
 
 func newLedger() ledger {
-	return ledger{map[string]record.Execution{}, map[store.Key]record.Stage{}, map[store.Key]record.Action{}, map[string]bool{}}
+	return ledger{map[string]record.Execution{}, map[store.Key]record.Stage{}, map[store.Key]record.Action{}, map[string]bool{}, map[string]int64{}}
 }
 
 func (l ledger) clone() ledger {
-	return ledger{maps.Clone(l.executions), maps.Clone(l.stages), maps.Clone(l.actions), maps.Clone(l.active)}
+	return ledger{maps.Clone(l.executions), maps.Clone(l.stages), maps.Clone(l.actions), maps.Clone(l.active), maps.Clone(l.forgotten)}
 }
 
 // A verdict collects what is broken.
@@ -65,7 +66,11 @@ func (l ledger) commit(ops []store.Op) []string {
 			l.actions[op.Key] = now
 		case strings.HasPrefix(op.PK, "STAGE#") && op.SK == "LOCK":
 			now := decode[record.Stage](op)
-			v.stage(op.PK, l.stages[op.Key], now, written)
+			before := l.stages[op.Key]
+			v.stage(op.PK, before, now, written)
+			if now.Lock.Mode == pipeline.Parallel && before.Lock.Owner != "" {
+				l.forgotten[before.Lock.Owner] = before.Lock.Fence
+			}
 			l.stages[op.Key] = now
 		}
 	}
@@ -127,7 +132,7 @@ func (l ledger) whole(v *verdict) {
 		v.holds(places[id] == 0 || !e.Status.Final(), "I12", "execution %d has ended as %s and has a place", e.Seq, e.Status)
 		v.holds(l.active[id] != e.Status.Final(), "I12", "execution %d is %s and marked as active: %v", e.Seq, e.Status, l.active[id])
 		if e.Inside && e.Mode != pipeline.Parallel {
-			owned := false
+			owned := l.forgotten[id] == e.Fence && e.Fence > 0
 			for _, s := range l.stages {
 				owned = owned || s.Lock.Owner == id && s.Lock.Fence == e.Fence || s.Lock.Mode != e.Mode
 			}

@@ -115,7 +115,7 @@ func (w *World) push(ctx context.Context) (bool, error) {
 			return true, err
 		}
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(w.ledger.actions), byKey) {
+	for _, key := range slices.SortedFunc(maps.Keys(w.ledger.actions), store.Key.Compare) {
 		a := w.ledger.actions[key]
 		switch {
 		case a.Status.Final() || w.ledger.executions[a.Execution].Status.Final():
@@ -127,8 +127,6 @@ func (w *World) push(ctx context.Context) (bool, error) {
 	}
 	return false, nil
 }
-
-func byKey(a, b store.Key) int { return strings.Compare(a.PK+" "+a.SK, b.PK+" "+b.SK) }
 
 // Over returns what has not ended, or nil.
 func (w *World) Over() error {

@@ -126,9 +126,7 @@ func (s *Store) Items() []store.Item {
 			all = append(all, clone(item))
 		}
 	}
-	slices.SortFunc(all, func(a, b store.Item) int {
-		return cmp.Or(strings.Compare(a.PK, b.PK), strings.Compare(a.SK, b.SK))
-	})
+	slices.SortFunc(all, func(a, b store.Item) int { return a.Compare(b.Key) })
 	return all
 }
 
