@@ -142,6 +142,18 @@ func TestGateWaits(t *testing.T) {
 				_, err := w.svc.UpdatePipeline(w.t.Context(), behind(kind, "FAIL"), "me")
 				return err
 			}, pipeline.Cancelled, pipeline.Cancelled},
+			"called again, behind an update that has not come to it": {func(w *world, id string) error {
+				w.store.afterRead = func() {
+					from, to := "Source", "Build"
+					if kind != record.BeforeEntry {
+						from, to = "Build", "Test"
+					}
+					again := orchestrator.EnterRequest{Token: id + "-1.again", Call: 1, Run: id + "-1", Execution: id, Leave: from, Enter: to}
+					w.refused("the call", w.svc.Enter(w.t.Context(), again), "")
+				}
+				_, err := w.svc.UpdatePipeline(w.t.Context(), behind(kind, "FAIL"), "me")
+				return err
+			}, pipeline.Cancelled, pipeline.Cancelled},
 			"timed out": {func(w *world, id string) error {
 				w.now = w.now.AddDate(0, 0, 30)
 				return w.svc.Sweep(w.t.Context())
