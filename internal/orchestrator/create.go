@@ -87,7 +87,7 @@ func (s *Service) UpdatePipeline(ctx context.Context, d pipeline.Declaration, by
 	if err != nil {
 		return next, err
 	}
-	return next, s.settleUpdate(ctx, next, by)
+	return next, s.settleUpdate(ctx, next)
 }
 
 // update adds a version of p, whose declaration is valid and normal.
@@ -97,24 +97,4 @@ func (c *change) update(p *record.Pipeline, d pipeline.Declaration, home record.
 	d.Version = p.Version
 	c.put(record.VersionKey(p.Name, p.Version), record.Version{Declaration: d, Created: c.at, Home: home})
 	return d
-}
-
-// DeletePipeline removes a pipeline and abandons what it runs. History stays,
-// and a later pipeline of that name goes on counting. A name that does not
-// exist is fine; if it was deleted by a call that was cut short, the rest of
-// that is done.
-func (s *Service) DeletePipeline(ctx context.Context, name, by string) error {
-	err := s.change(ctx, func(c *change) error {
-		p, err := c.pipeline(name)
-		if err != nil {
-			return err
-		}
-		p.Deleted, p.Updated = true, c.at
-		c.remove(store.Key{PK: record.PipelinesKey, SK: name})
-		return nil
-	})
-	if err != nil && pipeline.CodeOf(err) != pipeline.PipelineNotFound {
-		return err
-	}
-	return s.cancelActive(ctx, name, 0, true)
 }

@@ -67,7 +67,7 @@ func (s *Service) Deploy(ctx context.Context, in Deployment) (Deployed, error) {
 	if err != nil || done == Created {
 		return done, err
 	}
-	return done, s.settleUpdate(ctx, d, in.By)
+	return done, s.settleUpdate(ctx, d)
 }
 
 // same reports whether two declarations say the same, versions aside.

@@ -5,26 +5,40 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/sluice-ci/sluice/internal/machine"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
+	"github.com/sluice-ci/sluice/internal/store"
 )
 
 // Sweep heals what nobody else noticed: it polls the work that goes on
-// elsewhere, ends what is past its deadline, and gives back the stages of
-// executions whose machine run has died. Running it twice is running it once.
+// elsewhere, ends what is past its deadline, gives back the stages of
+// executions whose machine run has died, and does the rest of updates and
+// deletions that were cut short. Running it twice is running it once.
 func (s *Service) Sweep(ctx context.Context) error {
+	deleted, err := s.Store.Query(ctx, store.Query{PK: record.DeletedKey})
+	if err != nil {
+		return err
+	}
 	pipelines, err := s.Records.Pipelines(ctx, "", 0)
 	if err != nil {
 		return err
 	}
 	var failures []error
+	for _, it := range deleted {
+		failures = append(failures, s.settleDeletion(ctx, it.SK))
+	}
 	for _, p := range pipelines {
 		active, err := s.Records.Active(ctx, p.Name, 0)
 		if err != nil {
 			return err
+		}
+		unheard := replacedBy(p.Version)
+		if slices.ContainsFunc(active, func(e record.Execution) bool { return !e.Cancel && unheard(e) }) {
+			failures = append(failures, s.cancelActive(ctx, p.Name, unheard, false))
 		}
 		for _, e := range active {
 			if err := s.sweepExecution(ctx, e); err != nil {
@@ -47,34 +61,25 @@ func (s *Service) sweepExecution(ctx context.Context, e record.Execution) error 
 		}
 		all = append(all, rules...)
 	}
+	var failures []error
 	for _, a := range all {
 		switch {
 		case a.Status != pipeline.InProgress:
 		case !s.now().Before(a.Job.Deadline):
-			if err := s.expire(ctx, a.Ref()); err != nil {
-				return err
-			}
+			failures = append(failures, s.expire(ctx, a.Ref()))
 		case a.Result.Cursor != "":
 			if stalled(a, s.now()) {
-				err = s.send(ctx, Errand{Job: a.ID, Cursor: a.Result.Cursor})
-			}
-			if err != nil {
-				return err
+				failures = append(failures, s.send(ctx, Errand{Job: a.ID, Cursor: a.Result.Cursor}))
 			}
 		case asks(a, s.now()):
-			if err := s.send(ctx, Errand{Job: a.ID}); err != nil {
-				return err
-			}
+			failures = append(failures, s.send(ctx, Errand{Job: a.ID}))
 		}
 	}
 	status, err := s.Machine.Describe(ctx, e.Run)
-	if err != nil {
-		return err
+	if err == nil && status != machine.Running && status != machine.Unknown { // unknown: its start is still in the outbox
+		err = s.Ended(ctx, e.Run, "the state machine ended as "+string(status))
 	}
-	if status == machine.Running || status == machine.Unknown { // unknown: its start is still in the outbox
-		return nil
-	}
-	return s.Ended(ctx, e.Run, "the state machine ended as "+string(status))
+	return errors.Join(append(failures, err)...)
 }
 
 // asks reports whether the sweep of this minute asks how the work of a stands.

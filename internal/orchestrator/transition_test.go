@@ -119,3 +119,26 @@ func TestClosedSurvivesUpdates(t *testing.T) {
 		t.Error("the second update has opened Build")
 	}
 }
+
+// TestClosedStageIsTakenOut: a PARALLEL execution that waits in front of a
+// closed stage waits on when an update takes the stage out. Nobody can open
+// that any more; a stop ends the wait.
+func TestClosedStageIsTakenOut(t *testing.T) {
+	w := newWorld(t, 94)
+	w.create(app(pipeline.Parallel))
+	w.close("Test", true)
+	id := w.several(1)[0]
+	without := app(pipeline.Parallel)
+	without.Stages = slices.Delete(without.Stages, 2, 3)
+	if _, err := w.svc.UpdatePipeline(t.Context(), without, "me"); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.want(id, pipeline.InProgress)
+	err := w.svc.SetTransition(t.Context(), orchestrator.Transition{Pipeline: "app", Stage: "Test", Enabled: true})
+	w.refused("opening what is gone", err, pipeline.StageNotFound)
+	w.refused("the stop", w.stop(id, false), "")
+	w.settle()
+	w.want(id, pipeline.Stopped)
+	w.rested()
+}

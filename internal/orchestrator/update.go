@@ -4,14 +4,15 @@ import (
 	"context"
 
 	"github.com/sluice-ci/sluice/internal/pipeline"
+	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/stage"
 )
 
 // settleUpdate makes executions and stages follow a new version. Each step is
-// a transaction of its own; if they are cut short, the executions find out by
-// themselves at their next task, and Sweep does the rest.
-func (s *Service) settleUpdate(ctx context.Context, d pipeline.Declaration, by string) error {
-	if err := s.cancelActive(ctx, d.Name, d.Version, false); err != nil {
+// a transaction of its own; if they are cut short, Sweep cancels the rest of the
+// executions, and to the stages the mode comes with the next one that arrives.
+func (s *Service) settleUpdate(ctx context.Context, d pipeline.Declaration) error {
+	if err := s.cancelActive(ctx, d.Name, replacedBy(d.Version), false); err != nil {
 		return err
 	}
 	for _, st := range d.Stages {
@@ -35,15 +36,21 @@ func (s *Service) settleUpdate(ctx context.Context, d pipeline.Declaration, by s
 // replaced is how an execution ends whose version was replaced.
 var replaced = outcome{stage: pipeline.Cancelled, execution: pipeline.Cancelled, summary: "The pipeline was changed while the execution was in progress"}
 
-// cancelActive cancels the executions of a pipeline that run an older version
-// than version; 0 means all of them, PARALLEL ones too.
-func (s *Service) cancelActive(ctx context.Context, name string, version int, abandon bool) error {
+// replacedBy tells the executions that end because version is there: those of
+// older ones, but for PARALLEL.
+func replacedBy(version int) func(record.Execution) bool {
+	return func(e record.Execution) bool { return e.Version < version && e.Mode != pipeline.Parallel }
+}
+
+// cancelActive cancels the executions of a pipeline that are under way and of
+// a kind.
+func (s *Service) cancelActive(ctx context.Context, name string, of func(record.Execution) bool, abandon bool) error {
 	active, err := s.Records.Active(ctx, name, 0)
 	if err != nil {
 		return err
 	}
 	for _, known := range active {
-		if version > 0 && (known.Version >= version || known.Mode == pipeline.Parallel) {
+		if !of(known) {
 			continue
 		}
 		err := s.change(ctx, func(c *change) error {

@@ -1,6 +1,7 @@
 package orchestrator_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -280,5 +281,30 @@ func TestNewModeBeforeTheStagesHeard(t *testing.T) {
 	}
 	if _, err := w.svc.UpdatePipeline(t.Context(), app(pipeline.Queued), "me"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestUpdateCutShort cuts an update short behind its first write. The sweep
+// cancels what waits for people, and leaves alone what began in PARALLEL.
+func TestUpdateCutShort(t *testing.T) {
+	for mode, want := range map[pipeline.Mode]pipeline.Status{pipeline.Queued: pipeline.Cancelled, pipeline.Parallel: pipeline.InProgress} {
+		w := newWorld(t, 13)
+		w.create(app(mode))
+		id := w.several(1)[0] // at the approval
+		ports := w.svc.Ports
+		ports.Store = &cut{ports.Store, 1}
+		svc, err := orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := svc.UpdatePipeline(t.Context(), app(pipeline.Superseded), "me"); !errors.Is(err, errCut) {
+			t.Fatalf("the update says %v", err)
+		}
+		w.want(id, pipeline.InProgress)
+		if err := w.svc.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		w.want(id, want)
 	}
 }

@@ -7,6 +7,7 @@
 // # Items
 //
 //	PIPES                    <pipeline>             that the pipeline exists
+//	DELETED                  <pipeline>             its last version, until what it runs is abandoned
 //	PIPE#<pipeline>          META                   Pipeline
 //	PIPE#<pipeline>          V#<version>            Version, immutable
 //	HIST#<pipeline>          <seq>                  execution id, in start order

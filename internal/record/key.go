@@ -10,6 +10,10 @@ import (
 // PipelinesKey is the partition that lists the pipelines by name.
 const PipelinesKey = "PIPES"
 
+// DeletedKey is the partition that lists the pipelines by name that were
+// deleted and run something still, with their last versions.
+const DeletedKey = "DELETED"
+
 // OutboxShards is how many partitions the outbox has.
 const OutboxShards = 16
 

@@ -22,7 +22,7 @@ var rounds = flag.Int("rounds", 0, "how often TestFailpoints makes every step fa
 // steps has every step that can fail: see TestEveryStepIsKnown for what it is
 // compared with. The name of a write is that of the function that wants it.
 var steps = []string{
-	"store CreatePipeline", "store DeletePipeline", "store Deploy", "store UpdatePipeline", "store settleUpdate", "store cancelActive",
+	"store CreatePipeline", "store DeletePipeline", "store settleDeletion", "store Deploy", "store UpdatePipeline", "store settleUpdate", "store cancelActive",
 	"store StartExecution", "store StopExecution", "store RetryStage", "store RollbackStage", "store SetTransition", "store OverrideCondition",
 	"store Enter", "store admitted", "store RunAction", "store report", "store PutApproval", "store Decide", "store mint",
 	"store decide", "store Save", "store Ended", "store Delivered",
@@ -51,7 +51,7 @@ func (f failure) deadly() bool {
 }
 
 // rare are steps that a process reaches once, or seldom.
-var rare = []string{"store CreatePipeline", "store DeletePipeline", "sqlite mark reset", "engine checkpoint", "engine timer", "engine stop", "store RollbackStage", "Build/CodeBuild Stop", "Compute/Commands Stop"}
+var rare = []string{"store CreatePipeline", "store DeletePipeline", "store settleDeletion", "sqlite mark reset", "engine checkpoint", "engine timer", "engine stop", "store RollbackStage", "Build/CodeBuild Stop", "Compute/Commands Stop"}
 
 // busy are steps that are reached all the time, also while a process starts.
 var busy = []string{"sqlite commit", "sqlite mark", "sqlite mark sync", "engine answer", "store Enter", "store report", "store RunAction", "machine Succeed", "bus Publish"}

@@ -90,7 +90,7 @@ func (a *audit) apply(c *commit, op store.Op) {
 	old, was := a.items[op.Key]
 	if op.Kind == store.Delete {
 		delete(a.items, op.Key)
-		a.removed(op.Key)
+		a.removed(op.Key, old)
 		return
 	}
 	it := store.Item{Key: op.Key, Version: old.Version + 1, Value: bytes.Clone(op.Value), Expires: store.Seconds(op.Expires)}
@@ -161,9 +161,9 @@ func (a *audit) promise(id, about string) {
 	a.promised[id] = about
 }
 
-// removed holds that an outbox row goes only when it was delivered, and that
-// nothing that is history goes at all.
-func (a *audit) removed(key store.Key) {
+// removed holds that an outbox row goes only when it was delivered, a deletion
+// only when nothing of it runs, and what is history not at all.
+func (a *audit) removed(key store.Key, old store.Item) {
 	kind, _, _ := strings.Cut(key.PK, "#")
 	switch {
 	case record.IsOutbox(key):
@@ -171,7 +171,11 @@ func (a *audit) removed(key store.Key) {
 			a.w.violated("P9", "outbox row %s goes undelivered: %s", row.ID, rowSays(*row))
 		}
 		delete(a.outbox, key)
-	case kind != "ACTIVE" && kind != "PIPES":
+	case kind == record.DeletedKey:
+		if last, err := record.Decode[int](old); err != nil || a.runs(key.SK, last) {
+			a.w.violated("F38", "%s is forgotten, and version %d or an older one runs", name(key), last)
+		}
+	case kind != "ACTIVE" && kind != record.PipelinesKey:
 		a.w.violated("P10", "%s was removed", name(key))
 	}
 }

@@ -273,11 +273,6 @@ func (w *world) help() bool {
 		return false
 	}
 	for _, p := range w.audit.pipelineNames() {
-		if w.audit.pipelines[p].Deleted && w.audit.runs(p) { // the call that deleted it was cut short, and is repeated
-			svc := w.sys.Service
-			w.user("delete", func(ctx context.Context, me string) error { return svc.DeletePipeline(ctx, p, me) })
-			return true
-		}
 		for _, k := range w.audit.stagesOf(p) {
 			l := w.audit.stages[k].Lock
 			switch {

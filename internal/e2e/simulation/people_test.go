@@ -313,7 +313,7 @@ func (w *world) update(p string) {
 // delete removes a pipeline, and sometimes makes it again.
 func (w *world) delete(p string) {
 	svc := w.sys.Service
-	if w.audit.runs(p) {
+	if w.audit.runs(p, w.audit.pipelines[p].Version) {
 		w.cover("F38")
 	}
 	d := declaration(w.rng, p, pipeline.Superseded, 2)

@@ -22,10 +22,11 @@ func (a *audit) declared(p, stage string) bool {
 	return slices.ContainsFunc(v.Declaration.Stages, func(st pipeline.Stage) bool { return st.Name == stage })
 }
 
-// runs reports whether executions of a pipeline are under way.
-func (a *audit) runs(p string) bool {
+// runs reports whether executions of a version of a pipeline, or of an older
+// one, are under way.
+func (a *audit) runs(p string, version int) bool {
 	for id, is := range a.active {
-		if is && a.executions[id].Pipeline == p {
+		if e := a.executions[id]; is && e.Pipeline == p && e.Version <= version {
 			return true
 		}
 	}
