@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/orchestrator"
+	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
 )
@@ -23,7 +24,10 @@ var mutants = []struct {
 	{"the store does not look at versions", func(*plan) {}},
 	{"a start that is repeated is another one", func(p *plan) { p.starts, p.users = 80, 10 }},
 	{"a grant is not looked at again", func(p *plan) { p.worldBad = 20 }},
-	{"a late call takes the place of the one that waits", func(p *plan) { p.worldBad, p.steps, p.storeBad = 45, 500, 0 }},
+	{"a late call takes the place of the one that waits", func(p *plan) { // many wait, and time passes until the machine calls again
+		p.modes, p.users, p.starts, p.nap = []pipeline.Mode{pipeline.Queued}, 10, 70, 60
+		p.worldBad, p.steps, p.storeBad = 45, 500, 0
+	}},
 	{"an answer goes to whatever task is open", func(p *plan) { p.worldBad = 20 }},
 	{"an event has a new id each time", func(p *plan) { p.worldBad = 20 }},
 	{"the journal forgets", func(p *plan) { p.crash, p.steps = 12, 500 }},
