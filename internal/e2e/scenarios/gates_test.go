@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -114,16 +115,18 @@ func (h *home) stage(name, stage string) codepipeline.StageState {
 	return codepipeline.StageState{}
 }
 
-// overdue lets the time of an action that waits be up: the deadline that is
-// recorded passes, and the next sweep finds it.
+// overdue lets the time of an action or a rule that waits be up: the deadline
+// that is recorded passes, and the next sweep finds it.
 func (h *home) overdue(name, id, action string) {
 	h.t.Helper()
 	r := record.Reader{Store: h.records, Account: standin.Account}
 	h.await("the deadline of "+action, func() bool {
 		all, err := r.Actions(h.t.Context(), id)
-		if err != nil {
+		rules, err2 := r.Rules(h.t.Context(), id)
+		if err := cmp.Or(err, err2); err != nil {
 			h.t.Fatal(err)
 		}
+		all = append(all, rules...)
 		i := slices.IndexFunc(all, func(a record.Action) bool { return a.Name == action && a.Status == pipeline.InProgress })
 		if i < 0 {
 			h.t.Fatalf("%s: nothing waits for %s of %s", h.name, action, name)

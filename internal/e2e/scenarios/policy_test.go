@@ -76,7 +76,7 @@ func (c *cloud) policies(t *testing.T) {
 		p.compare(t, name, calls["sluice-"+name])
 		delete(calls, "sluice-"+name)
 	}
-	for _, name := range []string{"shop", "tour", "gates"} {
+	for _, name := range []string{"shop", "tour", "gates", "exits"} {
 		pipelineRole(t, name, calls["sluice-pipeline-"+name+"-"+standin.Region])
 	}
 	machineRole(t, calls["sluice-machine-"+standin.Region])

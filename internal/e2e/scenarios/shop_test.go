@@ -169,6 +169,7 @@ func TestShop(t *testing.T) {
 	t.Run("link", c.links)
 	t.Run("aws cli", c.commandLine)
 	t.Run("gates", c.gates)
+	t.Run("exits", c.exits)
 	t.Run("stories", c.stories)
 	t.Run("redeployment", c.redeploy)
 	t.Run("take down", c.takeDown)
