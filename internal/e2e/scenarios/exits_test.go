@@ -51,15 +51,17 @@ func (h *home) ways() map[string][]step {
 		h.t.Errorf("%s: the stage that repeated itself shows %+v", h.name, got)
 	}
 
-	for story, v := range map[string]record.Variable{"success is not enough": say("Mood", "unhappy"), "failure goes back": say("Last", "broken")} {
-		id := h.start("exits", v)
-		ends(story, id, pipeline.Failed)
+	goesBack := func(story string, v record.Variable) {
+		h.t.Helper()
+		ends(story, h.start("exits", v), pipeline.Failed)
 		back := h.executions("exits")[0]
 		if back.ExecutionType != record.Rollback || back.Rollback == nil || back.Rollback.Target != through {
 			h.t.Errorf("%s: after %q the newest execution is %+v; want a rollback to %s", h.name, story, back, through)
 		}
 		ends(story+", back", back.PipelineExecutionID, pipeline.Succeeded)
 	}
+	goesBack("success is not enough", say("Mood", "unhappy"))
+	goesBack("failure goes back", say("Last", "broken")) // after it, as it succeeds where the first one fails
 	n := len(h.executions("exits"))
 	ends("failure stays", h.start("exits", say("Last", "broken"), say("Mood", "patient")), pipeline.Failed)
 	ends("one rule decides", h.start("exits", say("Mood", "nervous")), pipeline.Failed)
@@ -75,7 +77,7 @@ func (h *home) ways() map[string][]step {
 	h.overdue("exits", late, "Window")
 	ends("expired", late, pipeline.Failed)
 
-	histories["crowd"] = h.crowd()
+	histories["crowd"] = h.answerCrowd(h.start("crowd"))
 	return histories
 }
 
@@ -89,11 +91,10 @@ func (h *home) baked() string {
 	return id
 }
 
-// crowd has seven approvals beside each other, of which five are asked for at a
-// time. Each answer lets another one be asked for.
-func (h *home) crowd() []step {
+// answerCrowd answers seven approvals beside each other, of which five are
+// asked for at a time. Each answer lets another one be asked for.
+func (h *home) answerCrowd(id string) []step {
 	h.t.Helper()
-	id := h.start("crowd")
 	answered := map[string]bool{}
 	for want := 5; len(answered) < 7; want = min(want+1, 7) {
 		var asked []codepipeline.ActionExecutionDetail

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,18 +24,23 @@ import (
 func (c *cloud) redeploy(t *testing.T) {
 	h := c.on(t)
 	before := h.digest("sluice-stage")
-	held := h.startHeld()
+	held, asked := h.startHeld()
+	crowd := h.start("crowd")
+	h.token("crowd", crowd, "Ask1")
 	h.push("tour", "Before the change", map[string]string{"input.json": "{}"})
 	old := h.started("tour", 1)
 	token := h.token("tour", old, "Ask")
 
 	h.pipelines = t.TempDir()
-	for _, name := range []string{"shop.yaml", "tour.yaml", "hold.yaml"} {
+	for _, name := range []string{"shop.yaml", "tour.yaml", "hold.yaml", "crowd.yaml"} {
 		text, err := os.ReadFile(filepath.Join("testdata", "pipelines", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name != "shop.yaml" {
+		switch name {
+		case "crowd.yaml":
+			text = bytes.Replace(text, []byte("PARALLEL"), []byte("SUPERSEDED"), 2)
+		case "tour.yaml", "hold.yaml":
 			text = append(text, `
     - name: Later
       actions:
@@ -51,7 +57,8 @@ func (c *cloud) redeploy(t *testing.T) {
 	if h.digest("sluice-stage") == before {
 		t.Error("the changed code of a function was not deployed")
 	}
-	h.status("hold", held, pipeline.Cancelled)
+	h.cancelled(held, asked)
+	h.answerCrowd(crowd)
 	h.answer("tour", "Release", "Ask", token, "Approved")
 	h.status("tour", old, pipeline.Succeeded)
 	if got := h.steps("tour", old); got != "Code Function Machine Ask" {
@@ -111,13 +118,29 @@ func (c *cloud) takeDown(t *testing.T) {
 	}
 }
 
-// startHeld starts an execution that waits for an approval.
-func (c *cloud) startHeld() string {
+// startHeld starts an execution that waits for an approval, and returns the
+// token of that.
+func (c *cloud) startHeld() (id, token string) {
 	c.t.Helper()
 	c.push("hold", "It waits", nil)
-	id := c.started("hold", 1)
-	c.token("hold", id, "Ask")
-	return id
+	id = c.started("hold", 1)
+	return id, c.token("hold", id, "Ask")
+}
+
+// cancelled looks at an execution that an update has ended: its approval takes
+// no answer, and it comes back in no way.
+func (c *cloud) cancelled(id, token string) {
+	c.t.Helper()
+	c.status("hold", id, pipeline.Cancelled)
+	ask := c.history("hold", id)[1]
+	if ask.Status != pipeline.Failed || ask.said != "The approval action has been canceled." {
+		c.t.Errorf("the approval is %s: %q", ask.Status, ask.said)
+	}
+	c.refused(pipeline.InvalidApprovalToken, "PutApprovalResult", approvalOf("hold", "Release", "Ask", token, "Approved"))
+	c.refused(pipeline.StageNotRetryable, "RetryStageExecution", codepipeline.RetryStageExecutionInput{PipelineName: "hold", StageName: "Release", PipelineExecutionID: id, RetryMode: pipeline.AllActions})
+	if all := c.executions("hold"); len(all) != 1 {
+		c.t.Errorf("an update has started %d executions", len(all)-1)
+	}
 }
 
 // serveTour makes what the tour invokes: a state machine, and a function that
