@@ -38,17 +38,9 @@ type kind struct {
 }
 
 func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog, error) {
-	runner, err := background.New(o.Data, background.Options{Ended: ended})
+	runner, err := newRunner(o, ended)
 	if err != nil {
 		return nil, err
-	}
-	if !o.Paused {
-		if n, err := runner.Sweep(); err != nil || n > 0 {
-			o.Log.Warn("processes of an earlier run were ended", "number", n, "err", err)
-		}
-		if err := runner.Tidy(); err != nil {
-			o.Log.Warn("folders of an earlier run's builds are left", "err", err)
-		}
 	}
 	secrets := o.Mapping.Secrets
 	if secrets == "" {
@@ -98,6 +90,21 @@ func newCatalog(o Options, blobs blob.Store, ended func(jobID string)) (*catalog
 		{pipeline.RuleCategory, "DeploymentWindow"}:   window,
 	}}
 	return c, nil
+}
+
+// newRunner runs builds, when it has put an end to what an earlier process left.
+func newRunner(o Options, ended func(jobID string)) (*background.Runner, error) {
+	runner, err := background.New(o.Data, background.Options{Ended: ended})
+	if err != nil || o.Paused {
+		return runner, err
+	}
+	if n, err := runner.Sweep(); err != nil || n > 0 {
+		o.Log.Warn("processes of an earlier run were ended", "number", n, "err", err)
+	}
+	if err := runner.Tidy(); err != nil {
+		o.Log.Warn("folders of an earlier run's builds are left", "err", err)
+	}
+	return runner, nil
 }
 
 // Provider implements action.Catalog.

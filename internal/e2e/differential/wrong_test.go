@@ -112,10 +112,10 @@ var wrongEngines = []struct{ name, file, from, to string }{
 	{"no input is null", "load.go", `return []byte("{}"), nil`, `return []byte("null"), nil`},
 	{"a retry keeps its token", "step.go", "s.run.serial++\n\tf.serial = s.run.serial", "if f.retries == 0 {\n\t\ts.run.serial++\n\t\tf.serial = s.run.serial\n\t}"},
 	{"a try is a visit", "step.go", "f.phase, f.deadline, f.beat = ready, 0, 0\n\ts.run.serial++", "f.phase, f.deadline, f.beat, f.entered = ready, 0, 0, s.now\n\ts.run.serial++"},
-	{"the last rule that holds", "step.go", "next = st.rules[i].next\n\t\t\tbreak", "next = st.rules[i].next"},
+	{"the last rule that holds", "states.go", "next = st.rules[i].next\n\t\t\tbreak", "next = st.rules[i].next"},
 	{"Succeed has no OutputPath", "step.go", "case pass, succeed:\n\t\terr = s.doPass(f, st)", "case pass:\n\t\terr = s.doPass(f, st)\n\tcase succeed:\n\t\ts.leave(f, f.input)"},
-	{"outputs in the order of the ends", "step.go", "p.outputs[branch] = output", "p.outputs[len(p.outputs)-p.left+0*branch] = output"},
-	{"ResultSelector is ignored", "step.go", "if st.selector != nil {", "if false {"},
+	{"outputs in the order of the ends", "states.go", "p.outputs[branch] = output", "p.outputs[len(p.outputs)-p.left+0*branch] = output"},
+	{"ResultSelector is ignored", "states.go", "if st.selector != nil {", "if false {"},
 	{"a stop is a failure", "step.go", "s.end(machine.Aborted,", "s.end(machine.Failed,"},
 	{"And is Or", "choice.go", "if ok, err := r.and[i].holds(env); !ok || err != nil {\n\t\t\t\treturn false, err\n\t\t\t}\n\t\t}\n\t\treturn true, nil",
 		"if ok, err := r.and[i].holds(env); ok || err != nil {\n\t\t\t\treturn ok, err\n\t\t\t}\n\t\t}\n\t\treturn false, nil"},
@@ -124,12 +124,16 @@ var wrongEngines = []struct{ name, file, from, to string }{
 // testWrongEngines builds the engine with each change and plays the cases on
 // it: some trace has to be another than the emulator's.
 func testWrongEngines(t *testing.T, found map[string]finding, pipelines, machines uint64) {
+	sources := make([]string, len(wrongEngines))
+	for i, w := range wrongEngines {
+		sources[i] = wrongSource(t, w.file, w.from, w.to)
+	}
 	if !bartest.Proving() {
 		t.Skip("left out: to build an engine for each of them takes seconds; SLUICE_PROVE=1 does")
 	}
 	told := 0
-	for _, w := range wrongEngines {
-		traces := playWrong(t, w.file, w.from, w.to, pipelines, machines)
+	for i, w := range wrongEngines {
+		traces := playWrong(t, w.file, sources[i], pipelines, machines)
 		n := 0
 		for name, f := range found {
 			if !slices.Equal(traces[name], f.lines) {
@@ -145,22 +149,33 @@ func testWrongEngines(t *testing.T, found map[string]finding, pipelines, machine
 	bartest.Report(t, "differential-bites", "engines=%d told=%d cases=%d seed=0..%d", len(wrongEngines), told, len(found), pipelines-1)
 }
 
-// playWrong returns the traces of an engine in which a text of a file is
-// another. They are empty if it does not end.
-func playWrong(t *testing.T, file, from, to string, pipelines, machines uint64) map[string][]string {
+// engineFile returns the path of a file of the engine.
+func engineFile(t *testing.T, file string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", "engine", file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile(path)
+	return path
+}
+
+// wrongSource returns a file of the engine in which a text is another.
+func wrongSource(t *testing.T, file, from, to string) string {
+	t.Helper()
+	source, err := os.ReadFile(engineFile(t, file))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(source), from); n != 1 {
 		t.Errorf("%s has %d times %q; want once: change the mutant as the engine was changed", file, n, from)
-		return nil
 	}
+	return strings.Replace(string(source), from, to, 1)
+}
+
+// playWrong returns the traces of an engine with another source of a file. They
+// are empty if it does not end.
+func playWrong(t *testing.T, file, source string, pipelines, machines uint64) map[string][]string {
+	t.Helper()
 	dir := t.TempDir()
 	changed, overlay, program := filepath.Join(dir, file), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "player")
 	write := func(file string, data []byte) {
@@ -168,8 +183,8 @@ func playWrong(t *testing.T, file, from, to string, pipelines, machines uint64) 
 			t.Fatal(err)
 		}
 	}
-	write(changed, []byte(strings.Replace(string(source), from, to, 1)))
-	write(overlay, text(map[string]any{"Replace": map[string]string{path: changed}}))
+	write(changed, []byte(source))
+	write(overlay, text(map[string]any{"Replace": map[string]string{engineFile(t, file): changed}}))
 	if out, err := exec.Command("go", "build", "-overlay", overlay, "-o", program, "./testdata/player").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
