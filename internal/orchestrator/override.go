@@ -12,15 +12,7 @@ import (
 // abandoned.
 func (s *Service) OverrideCondition(ctx context.Context, in Override) error {
 	return s.change(ctx, func(c *change) error {
-		p, err := c.pipeline(in.Pipeline)
-		if err != nil {
-			return err
-		}
-		v, err := s.Records.Version(ctx, p.Name, p.Version)
-		if err != nil {
-			return err
-		}
-		i, st, err := record.FindStage(v.Declaration, in.Stage)
+		_, v, i, err := c.newest(in.Pipeline, in.Stage)
 		if err != nil {
 			return err
 		}
@@ -43,14 +35,14 @@ func (s *Service) OverrideCondition(ctx context.Context, in Override) error {
 		case e.Status != pipeline.InProgress || e.Stage != i || !e.Inside:
 			return notOverridable(in, "the pipeline execution '%s' is not in it", e.ID)
 		}
-		cond := conditionOf(st, in.Gate)
+		cond := conditionOf(v.Declaration.Stages[i], in.Gate)
 		if cond == nil {
 			return notOverridable(in, "it has none")
 		}
 		if cond.Result == "SKIP" {
 			return notOverridable(in, "its result is SKIP")
 		}
-		return c.override(e, v.Declaration, st, in)
+		return c.override(e, v.Declaration, v.Declaration.Stages[i], in)
 	})
 }
 

@@ -13,15 +13,7 @@ import (
 // attempt, a new run of the machine that begins at that stage (user guide, How executions are stopped and retried).
 func (s *Service) RetryStage(ctx context.Context, in Retry) error {
 	return s.change(ctx, func(c *change) error {
-		p, err := c.pipeline(in.Pipeline)
-		if err != nil {
-			return err
-		}
-		v, err := s.Records.Version(ctx, p.Name, p.Version)
-		if err != nil {
-			return err
-		}
-		i, declared, err := record.FindStage(v.Declaration, in.Stage)
+		p, v, i, err := c.newest(in.Pipeline, in.Stage)
 		if err != nil {
 			return err
 		}
@@ -36,7 +28,7 @@ func (s *Service) RetryStage(ctx context.Context, in Retry) error {
 		if err != nil {
 			return err
 		}
-		if again, err := c.retryBesideOthers(e, declared, i, in, p.Version); err != nil || again {
+		if again, err := c.retryBesideOthers(e, v.Declaration.Stages[i], i, in, p.Version); err != nil || again {
 			return err
 		}
 		if err := retryable(e, st, i, in, p.Version); err != nil {
@@ -45,7 +37,7 @@ func (s *Service) RetryStage(ctx context.Context, in Retry) error {
 		if err := c.roomFor(v.Declaration); err != nil {
 			return err
 		}
-		return c.retry(e, st, declared, in)
+		return c.retry(e, st, in)
 	})
 }
 
@@ -92,7 +84,7 @@ func retryable(e *record.Execution, s *record.Stage, i int, in Retry, version in
 	return nil
 }
 
-func (c *change) retry(e *record.Execution, s *record.Stage, d pipeline.Stage, in Retry) error {
+func (c *change) retry(e *record.Execution, s *record.Stage, in Retry) error {
 	e.Status, e.StatusSummary, e.Stop = pipeline.InProgress, "", nil
 	c.nextAttempt(e, in.Mode)
 	e.Run = runName(e.ID, e.Attempt)
@@ -110,5 +102,5 @@ func (c *change) retry(e *record.Execution, s *record.Stage, d pipeline.Stage, i
 	if len(effects) == 0 {
 		return pipeline.Errorf(pipeline.Conflict, "The stage '%s' cannot be retried now: it is not free", in.Stage)
 	}
-	return c.follow(e.Pipeline, d.Name, effects)
+	return c.follow(e.Pipeline, in.Stage, effects)
 }

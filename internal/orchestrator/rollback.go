@@ -17,15 +17,7 @@ import (
 func (s *Service) RollbackStage(ctx context.Context, in Rollback) (string, error) {
 	var id string
 	err := s.change(ctx, func(c *change) error {
-		p, err := c.pipeline(in.Pipeline)
-		if err != nil {
-			return err
-		}
-		v, err := s.Records.Version(ctx, p.Name, p.Version)
-		if err != nil {
-			return err
-		}
-		i, st, err := record.FindStage(v.Declaration, in.Stage)
+		p, v, i, err := c.newest(in.Pipeline, in.Stage)
 		if err != nil {
 			return err
 		}
@@ -33,7 +25,7 @@ func (s *Service) RollbackStage(ctx context.Context, in Rollback) (string, error
 		if err != nil {
 			return err
 		}
-		if err := restorable(v.Declaration, i, st, &target.Value); err != nil {
+		if err := restorable(v.Declaration, i, &target.Value); err != nil {
 			return err
 		}
 		by, err := json.Marshal(map[string]string{"AwsUserArn": in.By})
@@ -47,20 +39,21 @@ func (s *Service) RollbackStage(ctx context.Context, in Rollback) (string, error
 }
 
 // restorable says why a stage cannot go back to target, or nil.
-func restorable(d pipeline.Declaration, i int, st pipeline.Stage, target *record.Execution) error {
+func restorable(d pipeline.Declaration, i int, target *record.Execution) error {
+	name := d.Stages[i].Name
 	switch {
 	case d.Type != pipeline.V2:
-		return unable(st.Name, "only pipelines of type V2 can roll back")
+		return unable(name, "only pipelines of type V2 can roll back")
 	case i == 0:
-		return unable(st.Name, "it is the source stage")
+		return unable(name, "it is the source stage")
 	case d.ExecutionMode == pipeline.Parallel:
-		return unable(st.Name, "the pipeline is in PARALLEL mode")
+		return unable(name, "the pipeline is in PARALLEL mode")
 	case target.Version != d.Version:
-		return pipeline.Errorf(pipeline.PipelineExecutionOutdated, "The stage '%s' cannot be rolled back: the pipeline was changed since (execution '%s' ran version %d, the pipeline is at version %d)", st.Name, target.ID, target.Version, d.Version)
+		return pipeline.Errorf(pipeline.PipelineExecutionOutdated, "The stage '%s' cannot be rolled back: the pipeline was changed since (execution '%s' ran version %d, the pipeline is at version %d)", name, target.ID, target.Version, d.Version)
 	case target.Type == record.Rollback:
-		return unable(st.Name, "the pipeline execution '%s' is a rollback itself", target.ID)
-	case !target.Passed(i, st.Name):
-		return unable(st.Name, "the pipeline execution '%s' did not succeed in it", target.ID)
+		return unable(name, "the pipeline execution '%s' is a rollback itself", target.ID)
+	case !target.Passed(i, name):
+		return unable(name, "the pipeline execution '%s' did not succeed in it", target.ID)
 	}
 	return nil
 }
