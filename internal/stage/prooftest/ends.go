@@ -16,8 +16,10 @@ func (s *search) endless() (node, bool) {
 	}
 	first := make([]uint32, most*shards+1) // where the predecessors of a node begin
 	for _, p := range s.parts {
-		for _, e := range p.progress {
-			first[e[1]+1]++
+		for _, piece := range p.progress {
+			for _, e := range piece {
+				first[e[1]+1]++
+			}
 		}
 	}
 	for i := 1; i < len(first); i++ {
@@ -26,9 +28,11 @@ func (s *search) endless() (node, bool) {
 	before := make([]node, first[len(first)-1])
 	next := append([]uint32(nil), first...)
 	for _, p := range s.parts {
-		for _, e := range p.progress {
-			before[next[e[1]]] = e[0]
-			next[e[1]]++
+		for _, piece := range p.progress {
+			for _, e := range piece {
+				before[next[e[1]]] = e[0]
+				next[e[1]]++
+			}
 		}
 	}
 	var gone []node
@@ -59,4 +63,16 @@ func (s *search) endless() (node, bool) {
 		}
 	}
 	return 0, false
+}
+
+// edges are from one state to another, in pieces: to copy hundreds of millions
+// as they become more costs more time than to find them.
+type edges [][][2]node
+
+func (e *edges) add(from, to node) {
+	if n := len(*e); n == 0 || len((*e)[n-1]) == cap((*e)[n-1]) {
+		*e = append(*e, make([][2]node, 0, 1<<16))
+	}
+	last := &(*e)[len(*e)-1]
+	*last = append(*last, [2]node{from, to})
 }

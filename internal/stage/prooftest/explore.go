@@ -42,7 +42,7 @@ type part struct {
 	from     []node
 	by       [][2]move
 	leads    []uint8 // how many moves of progress lead on from a state
-	progress [][2]node
+	progress edges
 }
 
 const chunk = 1 << 12 // states of one piece of memory
@@ -197,7 +197,7 @@ func (s *search) expand(done, until [shards]int) {
 					f := &s.out[from][i][k]
 					local, _ := p.insert(f)
 					if f.progress {
-						p.progress = append(p.progress, [2]node{f.from, nodeOf(local, i)})
+						p.progress.add(f.from, nodeOf(local, i))
 					}
 				}
 			}
@@ -229,15 +229,15 @@ func (s *search) follow(n node, out *[shards][]found) {
 		out[to] = append(out[to], f)
 		return true
 	}
+	c := &change{model: s.model}
 	for _, mv := range moves {
-		c, ok := s.play(&w, mv)
-		if !ok {
+		if !c.play(&w, mv) {
 			continue
 		}
 		if mv.progress() {
 			progress++
 		}
-		if !add(&c, [2]move{mv}, mv.progress()) {
+		if !add(c, [2]move{mv}, mv.progress()) {
 			return
 		}
 	}

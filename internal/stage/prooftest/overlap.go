@@ -8,17 +8,13 @@ func (s *search) overlap(w *world, moves []move, add func(*change, [2]move, bool
 			if !transacts(a.kind) || !transacts(b.kind) || a.kind == arrive && b.kind == arrive {
 				continue
 			}
-			x, ok := s.play(w, a)
-			if !ok {
-				continue
-			}
-			y, ok := s.play(w, b)
-			if !ok {
+			x, y := &change{model: s.model}, &change{model: s.model}
+			if !x.play(w, a) || !y.play(w, b) {
 				continue
 			}
 			x.w = merge(w, &x.w, &y.w)
 			x.stepped, x.decided = nil, nil
-			if !add(&x, [2]move{a, b}, false) {
+			if !add(x, [2]move{a, b}, false) {
 				return
 			}
 		}

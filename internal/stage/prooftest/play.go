@@ -1,9 +1,10 @@
 package prooftest
 
-// play returns the world after mv. It is not ok when mv was refused and
+// play makes c the change of from by mv; c may have been another one before,
+// since there are hundreds of millions. It is not ok when mv was refused and
 // changes nothing.
-func (m *model) play(from *world, mv move) (c change, ok bool) {
-	c = change{model: m, w: *from}
+func (c *change) play(from *world, mv move) (ok bool) {
+	c.w, c.holds, c.stepped, c.decided = *from, 0, c.stepped[:0], nil
 	w, i, r := &c.w, mv.a, mv.b
 	switch mv.kind {
 	case arrive:
@@ -28,7 +29,7 @@ func (m *model) play(from *world, mv move) (c change, ok bool) {
 		w.left.spend(&w.left.Fail)
 		c.report(i, broken)
 	case deliverAnswer:
-		m.hear(w, i, mv.run(), mv.answer())
+		c.hear(w, i, mv.run(), mv.answer())
 	case deliverAdmit, admitTwice:
 		a := w.admits[i]
 		if mv.kind == admitTwice {
@@ -70,14 +71,14 @@ func (m *model) play(from *world, mv move) (c change, ok bool) {
 		w.pipeline.cut = true
 	case retry:
 		w.left.spend(&w.left.Retry)
-		return c, c.retry(i)
+		return c.retry(i)
 	case retryBeside:
 		w.left.spend(&w.left.Retry)
 		c.retryBeside(i)
 	default:
 		c.fault(mv)
 	}
-	return c, true
+	return true
 }
 
 // fault is what the adversary does to machines and messages.

@@ -75,14 +75,15 @@ func walk(t tester, m *model, s store.Store, choose chooser, played *tally) stri
 		}
 		trace = append(trace, mv.describe(&w))
 		played.moves[mv.kind]++
-		change, ok := m.play(&w, mv)
+		change := &change{model: m}
+		ok = change.play(&w, mv)
 		if err := twin.play(&w, mv); (err == nil) != ok {
 			return fmt.Sprintf("the model accepts: %v; the service: %v, after %s", ok, err, lines(trace))
 		}
 		if !ok {
 			return "" // the model has forgotten that it was asked
 		}
-		if name := m.wrongChange(&w, mv, &change); name != "" {
+		if name := m.wrongChange(&w, mv, change); name != "" {
 			return fmt.Sprintf("%s is broken by the last move of %s", name, lines(trace))
 		}
 		w = change.w
