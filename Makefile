@@ -45,8 +45,8 @@ e2e: deps build functions ## deploy into a stand-in for AWS on this machine and 
 
 # The long forms of proofs: see docs/proof.md, which has the bars. A bar that
 # printed no line has failed. build/prove.log has the traces.
-BARS := B1 B2 B3 B4 B5 B6 B6-siblings B8 B9 B9-bites B11 B12 B13 B14 B15 differential differential-bites
-PROOFS := ./internal/sqlite ./internal/stage/prooftest ./internal/store/storetest ./internal/e2e/orders ./internal/e2e/races \
+BARS := B1 B2 B3 B4 B5 B6 B6-siblings B7 B8 B9 B9-bites B11 B12 B13 B14 B15 differential differential-bites
+PROOFS := ./internal/sqlite ./internal/stage/prooftest ./internal/store/storetest ./internal/store/dynamo ./internal/e2e/orders ./internal/e2e/races \
 	./internal/e2e/simulation ./internal/e2e/differential ./internal/e2e/crash
 
 prove: deps ## prove the order of executions, the stores and the crashes at length: one line a bar (about 40 minutes on 2 cores)

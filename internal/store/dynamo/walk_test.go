@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sluice-ci/sluice/internal/awstest"
+	"github.com/sluice-ci/sluice/internal/bartest"
 	"github.com/sluice-ci/sluice/internal/store"
 	"github.com/sluice-ci/sluice/internal/store/dynamo/dynamotest"
 	"github.com/sluice-ci/sluice/internal/store/memory"
@@ -144,12 +145,18 @@ func TestWalk(t *testing.T) {
 // what an independent implementation confirms.
 func TestFakeIsLikeMoto(t *testing.T) {
 	client := dynamodb.NewFromConfig(awstest.Config(t))
-	for seed := range 12 {
+	began, taken, sequences := time.Now(), 0, 12
+	if bartest.Proving() {
+		sequences = 5000
+	}
+	for seed := range sequences {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			all := steps.Example(seed)
 			calm, _ := faulty(t, 1, dynamotest.Faults{})
 			walk(t, calm, new(memory.Store), all)
 			walk(t, open(t, client, awstest.Table(t)), new(memory.Store), all)
+			taken += len(all)
 		})
 	}
+	bartest.Report(t, "B7", "sequences=%d steps=%d stores=3 seconds=%.0f seed=0..%d", sequences, taken, time.Since(began).Seconds(), sequences-1)
 }
