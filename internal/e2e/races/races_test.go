@@ -52,7 +52,7 @@ func (m *meeting) play(c chooser) (outcome, *orchestratortest.World) {
 	}})
 	var actors []*actor
 	for i, who := range []string{"first", "second"} {
-		actors = append(actors, &actor{do: func(ctx context.Context) { o.results[i] = m.verbs[i].ask(ctx, w, m.place, who) }})
+		actors = append(actors, &actor{many: m.verbs[i].many, do: func(ctx context.Context) { o.results[i] = m.verbs[i].ask(ctx, w, m.place, who) }})
 	}
 	o.trace = s.run(actors, c)
 	o.at = w.State()
@@ -65,8 +65,9 @@ func (m *meeting) play(c chooser) (outcome, *orchestratortest.World) {
 }
 
 // serial plays the meeting in every way in which no transactions overlap. Of
-// two verbs of one transaction each these are the two orders; while an update
-// cancels one execution after the other, others may come in between.
+// two verbs of one transaction each these are the two orders. Who looks for
+// executions and then does a transaction for each, as an update does and a sweep,
+// lets others come in between.
 func (m *meeting) serial() (all expected, problems []string) {
 	all = expected{}
 	for c := (&merges{}); ; {

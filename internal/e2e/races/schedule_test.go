@@ -44,6 +44,7 @@ func (x access) commutes(y access) bool {
 type actor struct {
 	next access
 	done bool
+	many bool       // see verb
 	wake chan error // what the access fails with, or nil
 	do   func(context.Context)
 }
@@ -166,33 +167,40 @@ func (r *random) choose(actors []*actor, ready []int) (int, bool) {
 }
 
 // merges chooses differently each time until it has let the actors take turns
-// in every way in which a turn ends only behind a write. So no transaction
-// overlaps another one: of two actors with one write each there are two ways.
+// in every way in which a turn ends only behind a write, or behind a look at who
+// is there. So no transaction overlaps another one: of two actors with one write
+// each there are two ways.
 type merges struct {
 	path  []turn
 	depth int
 	last  int // who went on last
-	wrote bool
+	ended bool
 }
 
 // A turn is given to one of those who are ready.
 type turn struct{ chosen, ready int }
 
 func (m *merges) choose(actors []*actor, ready []int) (int, bool) {
-	if m.depth == 0 || m.wrote || !slices.Contains(ready, m.last) {
+	if m.depth == 0 || m.ended || !slices.Contains(ready, m.last) {
 		if m.depth == len(m.path) {
 			m.path = append(m.path, turn{0, len(ready)})
 		}
 		m.last = ready[m.path[m.depth].chosen]
 		m.depth++
 	}
-	m.wrote = actors[m.last].next.writes != nil
+	m.ended = actors[m.last].endsTurn()
 	return m.last, false
+}
+
+// endsTurn reports whether another's transaction may come behind a's access.
+func (a *actor) endsTurn() bool {
+	looks := a.next.query != nil && strings.HasPrefix(a.next.query.PK, "ACTIVE#")
+	return a.next.writes != nil || a.many && looks
 }
 
 // another prepares the next way and reports whether there is one.
 func (m *merges) another() bool {
-	m.depth, m.wrote = 0, false
+	m.depth, m.ended = 0, false
 	for len(m.path) > 0 {
 		if t := &m.path[len(m.path)-1]; t.chosen+1 < t.ready {
 			t.chosen++

@@ -18,6 +18,7 @@ type verb struct {
 	body            func(p *place) any
 	errors          string                                               // that the API lists for the operation, without ValidationException; "Exception" is left out
 	ends            bool                                                 // what is asked about is gone afterwards: who looked before may be told how it stands halfway
+	many            bool                                                 // it looks who is there and then does a transaction for each of them
 	happens         func(context.Context, *orchestratortest.World) error // instead of a request
 }
 
@@ -45,10 +46,10 @@ var verbs = []verb{
 		return fields{"pipelineName": "app", "stageName": p.gatedIn, "pipelineExecutionId": p.gated, "conditionType": p.gate}
 	}, errors: "Conflict PipelineNotFound StageNotFound ConditionNotOverridable NotLatestPipelineExecution ConcurrentPipelineExecutionsLimitExceeded"},
 	// That a pipeline is not there is in no list of UpdatePipeline, whose list is old: see docs/conformance.md.
-	{name: "update", operation: "UpdatePipeline", body: func(p *place) any { return fields{"pipeline": p.declaration} },
+	{name: "update", operation: "UpdatePipeline", many: true, body: func(p *place) any { return fields{"pipeline": p.declaration} },
 		errors: "InvalidStageDeclaration InvalidActionDeclaration InvalidBlockerDeclaration InvalidStructure LimitExceeded PipelineNotFound"},
 
-	{name: "delete", operation: "DeletePipeline", ends: true, body: func(*place) any { return fields{"name": "app"} }, errors: "ConcurrentModification"},
+	{name: "delete", operation: "DeletePipeline", ends: true, many: true, body: func(*place) any { return fields{"name": "app"} }, errors: "ConcurrentModification"},
 	{name: "a function has done its job", operation: "PutJobSuccessResult", body: func(p *place) any { return fields{"jobId": p.job} },
 		errors: "JobNotFound InvalidJobState OutputVariablesSizeExceeded"},
 	{name: "a function cannot do its job", operation: "PutJobFailureResult", body: func(p *place) any {
@@ -60,7 +61,7 @@ var verbs = []verb{
 		}
 		return w.Next(ctx)
 	}},
-	{name: "the minute passes", happens: func(ctx context.Context, w *orchestratortest.World) error { return w.Sweep(ctx) }},
+	{name: "the minute passes", many: true, happens: func(ctx context.Context, w *orchestratortest.World) error { return w.Sweep(ctx) }},
 }
 
 // controls is how many of them are control verbs.
