@@ -29,8 +29,6 @@ func TestLostWorkIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestEndsWhileCalledAgain: the task of an action is called again, and the
-// action ends between the two looks at its record. The new token is answered.
 // TestCallFromBeforeTheRetry: a call that the machine gave up, and that comes
 // when its stage has been repeated meanwhile, neither begins anything nor takes
 // the place of the task that waits.
@@ -68,6 +66,8 @@ func TestCallFromBeforeTheRetry(t *testing.T) {
 	}
 }
 
+// TestEndsWhileCalledAgain: the task of an action is called again, and the
+// action ends between the two looks at its record. The new token is answered.
 func TestEndsWhileCalledAgain(t *testing.T) {
 	w := newWorld(t, 10)
 	w.create(app(pipeline.Superseded))

@@ -3,7 +3,6 @@ package orchestrator_test
 import (
 	"testing"
 
-	"github.com/sluice-ci/sluice/internal/orchestrator"
 	"github.com/sluice-ci/sluice/internal/pipeline"
 	"github.com/sluice-ci/sluice/internal/record"
 	"github.com/sluice-ci/sluice/internal/store"
@@ -21,12 +20,7 @@ func TestDeleteCutShort(t *testing.T) {
 			w.create(app(pipeline.Parallel))
 			id := w.start()
 			w.settle() // it waits for its approval
-			ports := w.svc.Ports
-			ports.Store = &cut{ports.Store, left}
-			svc, err := orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			svc, _ := w.cutAfter(left)
 			if err := svc.DeletePipeline(t.Context(), "app", "me"); (err == nil) != (left == 3) {
 				t.Fatalf("with %d writes the deletion says %v", left, err)
 			}

@@ -142,6 +142,20 @@ func (c *cut) Write(ctx context.Context, ops ...store.Op) error {
 	return c.Store.Write(ctx, ops...)
 }
 
+// cutAfter returns the service as a process has it that is killed after so many
+// writes, and its store.
+func (w *world) cutAfter(writes int) (*orchestrator.Service, *cut) {
+	w.t.Helper()
+	ports := w.svc.Ports
+	c := &cut{ports.Store, writes}
+	ports.Store = c
+	svc, err := orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{Now: func() time.Time { return w.now }})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return svc, c
+}
+
 // TestDeployAtOnce: of two that find no pipeline, whoever comes second finds
 // the first one's, and not that its name is in use.
 func TestDeployAtOnce(t *testing.T) {
@@ -162,15 +176,9 @@ func TestDeployCutShort(t *testing.T) {
 		w.deployed(app(pipeline.Superseded), homeOf(1), orchestrator.Created)
 		id := w.start()
 		w.settle()
-		ports := w.svc.Ports
-		c := &cut{ports.Store, left}
-		ports.Store = c
-		svc, err := orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{Now: func() time.Time { return w.now }})
-		if err != nil {
-			t.Fatal(err)
-		}
+		svc, c := w.cutAfter(left)
 		in := orchestrator.Deployment{Declaration: d, Home: homeOf(2), By: "me"}
-		_, err = svc.Deploy(t.Context(), in)
+		_, err := svc.Deploy(t.Context(), in)
 		if err != nil && !errors.Is(err, errCut) {
 			t.Fatal(err)
 		}

@@ -291,12 +291,7 @@ func TestUpdateCutShort(t *testing.T) {
 		w := newWorld(t, 13)
 		w.create(app(mode))
 		id := w.several(1)[0] // at the approval
-		ports := w.svc.Ports
-		ports.Store = &cut{ports.Store, 1}
-		svc, err := orchestrator.New(ports, orchestrator.Home{Account: "123456789012", Region: "eu-west-1"}, orchestrator.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		svc, _ := w.cutAfter(1)
 		if _, err := svc.UpdatePipeline(t.Context(), app(pipeline.Superseded), "me"); !errors.Is(err, errCut) {
 			t.Fatalf("the update says %v", err)
 		}
